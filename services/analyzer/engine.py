@@ -1,0 +1,153 @@
+"""The protocol between the analyzer and whatever judges conversations: an LLM, the offline engine, a fake.
+
+An engine is handed a batch of tasks of one lane and one analysis version and gives back one result a task, by
+position. It owns no retries, no pacing and no publishing: those belong to the analyzer. What it guarantees:
+
+- `Answer.results` has exactly one entry a task, in the order of the batch;
+- a `Finding` is within the bounds of the contract (`schemas.insight_produced`) whatever a model said, and its
+  evidence occurs in its own conversation;
+- a conversation the engine cannot judge is a `Refusal` and never hurts its neighbours;
+- when the call fails as a whole it raises an `EngineError`, whose class says what the analyzer does next; each
+  carries the `Usage` of the failed call: what was spent counts even when nothing came of it.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Protocol
+
+from schemas.conversation_received import Turn
+from schemas.insight_produced import Path
+
+
+@dataclass(frozen=True, slots=True)
+class Task:
+    """One conversation to analyse; `language` is what the sender declared, if anything."""
+
+    conversation_id: str
+    content_hash: str
+    turns: tuple[Turn, ...]
+    language: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """What an engine says of one conversation, validated and within the contract's bounds."""
+
+    sentiment_score: float
+    """-1 (very unhappy) to 1 (very happy)."""
+    clusters: tuple[str, ...]
+    """1 to 5 slugs, as the engine named them; `schemas.subjects` maps them to the registry."""
+    confidence: float
+    """0 to 1: how often a finding like this one has the right sentiment."""
+    reasoning: str
+    """At most 500 characters, for a person."""
+    evidence: str
+    """3 to 12 words in a row out of this conversation; fewer only where the text has fewer."""
+    summary: str
+    """At most 280 characters, one line."""
+    path: Path
+    model: str
+    input_tokens: int = 0
+    output_tokens: int = 0
+    cost_usd: float = 0.0
+    completion: str | None = None
+    """This conversation's part of the raw completion, where there was one."""
+
+
+@dataclass(frozen=True, slots=True)
+class Refusal:
+    """No finding for this conversation.
+
+    `reason` is a code (`missing_result`, `evidence_not_found`, …), `detail` a sentence free of conversation
+    text. A final refusal would come again (a content filter, a text the engine cannot take): the conversation
+    fails at once. Any other one may succeed when sent again.
+    """
+
+    reason: str
+    detail: str
+    is_final: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Usage:
+    """What one call cost; zeros for an engine that spends nothing."""
+
+    input_tokens: int = 0
+    cached_input_tokens: int = 0
+    output_tokens: int = 0
+    cost_usd: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What one call gave: a finding or a refusal for each task, by position, and what the call cost."""
+
+    results: tuple[Finding | Refusal, ...]
+    usage: Usage = field(default_factory=Usage)
+    completion: str | None = None
+    """The raw completion of the whole call, where there was one."""
+
+
+class EngineError(Exception):
+    """The call failed as a whole: no task of the batch has a result.
+
+    The message names the cause for an operator and holds no conversation text and no key.
+    """
+
+    def __init__(self, reason: str, *, usage: Usage | None = None) -> None:
+        super().__init__(reason)
+        self.reason = reason
+        self.usage = usage or Usage()
+
+
+class EngineUnavailable(EngineError):  # noqa: N818 - named for the state, as callers read it
+    """An outage (5xx, timeout, reset): back off, count toward the breaker; it fails no conversation."""
+
+
+class EngineLimited(EngineError):  # noqa: N818 - named for the state, as callers read it
+    """The provider asked for a pause (429): the fleet holds for `hold_seconds`; it costs no attempt."""
+
+    def __init__(self, reason: str, *, hold_seconds: float, usage: Usage | None = None) -> None:
+        super().__init__(reason, usage=usage)
+        self.hold_seconds = hold_seconds
+
+
+class EngineMisconfigured(EngineError):  # noqa: N818 - named for the state, as callers read it
+    """Bad key, no credit, unknown model: stop calling until a person acts; nothing is dead-lettered."""
+
+
+class AnswerTruncated(EngineError):  # noqa: N818 - named for the state, as callers read it
+    """The answer ended before its first complete result: send smaller batches.
+
+    Where some results were complete the engine gives an `Answer` with `Refusal("truncated", …)` for the rest.
+    """
+
+
+class AnswerUnusable(EngineError):  # noqa: N818 - named for the state, as callers read it
+    """An answer came and nothing in it could be read: the search for a bad conversation begins."""
+
+
+class Engine(Protocol):
+    """Judges batches of conversations. Safe to call from several tasks at once."""
+
+    @property
+    def name(self) -> str:
+        """How the engine is called in the start line, `/readyz` and summaries."""
+        ...
+
+    @property
+    def analysis_version(self) -> str:
+        """Engine, model and prompt in one word (`offline-1`); part of every insight's identity."""
+        ...
+
+    @property
+    def is_paced(self) -> bool:
+        """Whether its calls draw on the fleet's calls/s, tokens/min and budget."""
+        ...
+
+    async def analyze(self, batch: Sequence[Task]) -> Answer:
+        """One result a task, by position. Raises an `EngineError` when the call fails as a whole.
+
+        A cancelled call leaves nothing behind. An empty batch gives an empty answer.
+        """
+        ...
