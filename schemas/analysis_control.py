@@ -1,0 +1,60 @@
+"""The log that the whole fleet of analyzers obeys: holds, granted money, the active analysis version.
+
+Every analyzer reads it whole, without a group; its order is the order of events, and times are the broker's.
+"""
+
+from typing import Annotated, ClassVar
+from uuid import UUID
+
+from pydantic import Field
+
+from schemas.event import AnalysisVersion, Event, Lane
+
+Reason = Annotated[str, Field(max_length=300)]
+Writer = Annotated[str, Field(min_length=1, max_length=128)]
+"""The instance or the person that wrote the event."""
+
+
+class HoldDeclared(Event):
+    """No call starts for `hold_seconds` from the broker's timestamp of this record."""
+
+    type: ClassVar[str] = "undertone.hold.declared.v1"
+
+    hold_seconds: Annotated[float, Field(ge=0, le=7 * 86_400)]
+    """Zero ends the hold."""
+    lane: Lane | None = None
+    """The lane that is held; none means all."""
+    reason: Reason
+    declared_by: Writer
+
+
+class SpendReserved(Event):
+    """An instance asks for money; it may spend it only if the day's sum at this position is within the budget."""
+
+    type: ClassVar[str] = "undertone.spend.reserved.v1"
+
+    reservation_id: UUID
+    amount_usd: Annotated[float, Field(gt=0)]
+    reserved_by: Writer
+
+
+class SpendSettled(Event):
+    """A reservation is closed: this much of it was spent, the rest is given back."""
+
+    type: ClassVar[str] = "undertone.spend.settled.v1"
+
+    reservation_id: UUID
+    spent_usd: Annotated[float, Field(ge=0)]
+    settled_by: Writer
+
+
+class ActiveVersionChanged(Event):
+    """Live traffic is analysed under this version from here on."""
+
+    type: ClassVar[str] = "undertone.active-version.changed.v1"
+
+    analysis_version: AnalysisVersion
+    also_analysed_under: tuple[AnalysisVersion, ...] = ()
+    """Candidate versions that live traffic is analysed under as well."""
+    reason: Reason = ""
+    changed_by: Writer
