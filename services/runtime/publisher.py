@@ -1,0 +1,189 @@
+"""Publishing events: one idempotent producer with acks=all, whose every send is either durable or an error.
+
+aiokafka's default batch of 16 KiB makes waiting sends quadratic, so batches are about 1 MiB here.
+"""
+
+import asyncio
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager, suppress
+from dataclasses import dataclass
+
+from aiokafka import AIOKafkaProducer
+from aiokafka.errors import (
+    InvalidTimestampError,
+    KafkaConnectionError,
+    KafkaError,
+    MessageSizeTooLargeError,
+    RecordTooLargeError,
+)
+
+from schemas.codec import encode
+from schemas.envelope import Envelope
+from schemas.event import Event
+from schemas.topics import MAX_DEAD_LETTER_BYTES, MIB, Topic
+from services.runtime.kafka import KafkaConnection, KafkaUnavailable
+from services.runtime.logs import get_logger
+from services.runtime.metrics import PUBLISHED, SENDS_WAITING
+
+_log = get_logger(__name__)
+
+_REQUEST_OVERHEAD_BYTES = 64 * 1024
+"""What a request adds to its record: headers, key and the protocol."""
+
+
+class RecordRefused(Exception):  # noqa: N818 - it names what happened, as house style asks
+    """Kafka will never take this record: it is too large or invalid. Sending it again changes nothing."""
+
+
+@dataclass(frozen=True, slots=True)
+class Published:
+    """Where the broker put a record; `timestamp_ms` is its time of receipt in milliseconds since 1970."""
+
+    partition: int
+    offset: int
+    timestamp_ms: int
+
+
+class EventPublisher:
+    """Sends events and records; get one from `open_publisher`."""
+
+    def __init__(self, connection: KafkaConnection, *, linger_ms: int) -> None:
+        self._connection = connection
+        self._linger_ms = linger_ms
+        self._producer: AIOKafkaProducer | None = None
+        self._connected = asyncio.Event()
+        self.waiting = 0
+        """Sends that Kafka has not resolved yet."""
+
+    @property
+    def is_connected(self) -> bool:
+        """Whether Kafka was reached since the start."""
+        return self._connected.is_set()
+
+    async def publish(self, topic: Topic, key: str, event: Event, envelope: Envelope) -> Published:
+        """Send an event and return after all in-sync replicas have it.
+
+        Raises KafkaUnavailable (what became of it is unknown) and RecordRefused (it will never be taken).
+        """
+        value, headers = encode(event, envelope)
+        return await self.publish_record(topic, key.encode(), value, headers)
+
+    async def publish_record(
+        self, topic: Topic, key: bytes | None, value: bytes | None, headers: Sequence[tuple[str, bytes]]
+    ) -> Published:
+        """Send bytes as they are; like `publish`."""
+        return await resolved(await self.enqueue(topic, key, value, headers))
+
+    async def enqueue(
+        self, topic: Topic, key: bytes | None, value: bytes | None, headers: Sequence[tuple[str, bytes]]
+    ) -> asyncio.Future[Published]:
+        """Give a record its place among the waiting sends; await the future with `resolved`.
+
+        The place is kept until Kafka resolves it, also when nobody awaits the future any more.
+        Raises RecordRefused; waits while Kafka was never reached.
+        """
+        self._count(1)
+        try:
+            await self._connected.wait()
+            assert self._producer is not None  # set before the event
+            future: asyncio.Future[Published] = asyncio.get_running_loop().create_future()
+            sent = await self._producer.send(
+                self._connection.topic_name(topic), key=key, value=value, headers=list(headers)
+            )
+        except BaseException as error:
+            self._count(-1)
+            if isinstance(error, KafkaError):
+                raise _translated(error) from error
+            raise
+        sent.add_done_callback(lambda done: self._resolve(done, future, topic))
+        return future
+
+    def _resolve(self, sent: "asyncio.Future[object]", future: asyncio.Future[Published], topic: Topic) -> None:
+        self._count(-1)
+        error = asyncio.CancelledError() if sent.cancelled() else sent.exception()
+        PUBLISHED.labels(topic.name, "acknowledged" if error is None else "failed").inc()
+        if future.done():
+            return
+        if error is not None:
+            future.set_exception(_translated(error))
+            future.exception()  # mark as seen: whoever sent it may have stopped waiting
+            return
+        metadata = sent.result()
+        future.set_result(
+            Published(
+                partition=getattr(metadata, "partition", -1),
+                offset=getattr(metadata, "offset", -1),
+                timestamp_ms=getattr(metadata, "timestamp", -1),
+            )
+        )
+
+    def _count(self, change: int) -> None:
+        self.waiting += change
+        SENDS_WAITING.inc(change)
+
+    async def connect(self) -> None:
+        """Reach Kafka, however long it takes."""
+        while True:
+            producer = AIOKafkaProducer(
+                **self._connection.client_options(),
+                acks="all",
+                enable_idempotence=True,
+                linger_ms=self._linger_ms,
+                max_batch_size=MIB,
+                max_request_size=MAX_DEAD_LETTER_BYTES + _REQUEST_OVERHEAD_BYTES,
+            )
+            try:
+                await producer.start()
+            except (KafkaError, OSError) as error:
+                await _stop_quietly(producer)
+                _log.warning("kafka_not_reached", reason=type(error).__name__)
+                await asyncio.sleep(0.5)
+                continue
+            except BaseException:
+                await _stop_quietly(producer)
+                raise
+            self._producer = producer
+            self._connected.set()
+            return
+
+    async def close(self, deadline_seconds: float) -> None:
+        """Send what still waits, then stop; give up after the deadline."""
+        if self._producer is not None:
+            try:
+                await asyncio.wait_for(self._producer.stop(), deadline_seconds)
+            except (TimeoutError, KafkaError):
+                _log.warning("sends_abandoned_at_close", waiting=self.waiting)
+
+
+async def _stop_quietly(producer: AIOKafkaProducer) -> None:
+    with suppress(KafkaError, OSError):
+        await producer.stop()
+
+
+async def resolved(future: asyncio.Future[Published]) -> Published:
+    """Wait for a future of `enqueue`; being cancelled leaves the send in its place."""
+    return await asyncio.shield(future)
+
+
+def _translated(error: BaseException) -> Exception:
+    if isinstance(error, RecordTooLargeError | MessageSizeTooLargeError | InvalidTimestampError):
+        return RecordRefused(type(error).__name__)
+    if isinstance(error, KafkaConnectionError):
+        return KafkaUnavailable("Kafka does not answer")
+    return KafkaUnavailable(f"Kafka did not acknowledge: {type(error).__name__}")
+
+
+@asynccontextmanager
+async def open_publisher(
+    connection: KafkaConnection, *, linger_ms: int = 0, close_seconds: float = 10.0
+) -> AsyncIterator[EventPublisher]:
+    """A publisher that connects in the background, so that a service starts (not ready) without Kafka."""
+    publisher = EventPublisher(connection, linger_ms=linger_ms)
+    connecting = asyncio.create_task(publisher.connect())
+    try:
+        yield publisher
+    finally:
+        connecting.cancel()
+        with suppress(asyncio.CancelledError):
+            await connecting
+        await publisher.close(close_seconds)

@@ -1,0 +1,181 @@
+"""Settings from the environment, a `.env` file and `NAME_FILE` variants; one class a service inherits these.
+
+A shared name is read as it stands (`KAFKA_BOOTSTRAP_SERVERS`), a service's own with its prefix (`SINK_PORT`).
+For every variable NAME, NAME_FILE may give a file that holds the value, as secrets are mounted in containers.
+"""
+
+import os
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Annotated, Any, Literal, TypeVar
+
+from pydantic import Field, SecretStr, ValidationError
+from pydantic.fields import FieldInfo
+from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict, SettingsError
+
+WRONG_SETTING_EXIT_CODE = 2
+
+Port = Annotated[int, Field(ge=1, le=65535)]
+
+
+class SharedSettings(BaseSettings):
+    """What all services read. Subclasses set `env_prefix` and add their own."""
+
+    model_config = SettingsConfigDict(
+        env_file=".env", env_ignore_empty=True, extra="ignore", frozen=True, populate_by_name=True
+    )
+
+    host: str = Field(default="127.0.0.1", description="Address to listen on. Others than loopback need API keys.")
+    instance_id: str | None = Field(
+        default=None,
+        pattern=r"^[A-Za-z0-9._-]{1,100}$",
+        description="Fixed name of this process in its consumer group: a restart then resumes in seconds.",
+    )
+    kafka_bootstrap_servers: str = Field(
+        default="127.0.0.1:19092",
+        validation_alias="KAFKA_BOOTSTRAP_SERVERS",
+        description="Where Kafka is: HOST:PORT, several separated by commas.",
+    )
+    kafka_security_protocol: Literal["PLAINTEXT", "SSL", "SASL_PLAINTEXT", "SASL_SSL"] = Field(
+        default="PLAINTEXT", validation_alias="KAFKA_SECURITY_PROTOCOL", description="How to speak to Kafka."
+    )
+    kafka_sasl_mechanism: Literal["PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512", "OAUTHBEARER"] = Field(
+        default="PLAIN", validation_alias="KAFKA_SASL_MECHANISM", description="How to show who we are."
+    )
+    kafka_sasl_username: str | None = Field(
+        default=None, validation_alias="KAFKA_SASL_USERNAME", description="For PLAIN and SCRAM."
+    )
+    kafka_sasl_password: SecretStr | None = Field(
+        default=None, validation_alias="KAFKA_SASL_PASSWORD", description="For PLAIN and SCRAM."
+    )
+    kafka_sasl_oauth_token: SecretStr | None = Field(
+        default=None,
+        validation_alias="KAFKA_SASL_OAUTH_TOKEN",
+        description="For OAUTHBEARER.",
+    )
+    kafka_sasl_oauth_token_file: Path | None = Field(
+        default=None,
+        validation_alias="KAFKA_SASL_OAUTH_TOKEN_FILE",
+        description="A file that holds the token, read anew at each connection.",
+    )
+    kafka_ssl_cafile: Path | None = Field(
+        default=None, validation_alias="KAFKA_SSL_CAFILE", description="Certificates to trust, as PEM."
+    )
+    kafka_ssl_certfile: Path | None = Field(
+        default=None, validation_alias="KAFKA_SSL_CERTFILE", description="Our certificate, as PEM."
+    )
+    kafka_ssl_keyfile: Path | None = Field(
+        default=None, validation_alias="KAFKA_SSL_KEYFILE", description="The key of our certificate, as PEM."
+    )
+    kafka_topic_prefix: str = Field(
+        default="",
+        pattern=r"^[A-Za-z0-9._-]{0,100}$",
+        validation_alias="KAFKA_TOPIC_PREFIX",
+        description="Put in front of every topic's name, for several Undertones on one Kafka.",
+    )
+    kafka_group_prefix: str = Field(
+        default="",
+        pattern=r"^[A-Za-z0-9._-]{0,100}$",
+        validation_alias="KAFKA_GROUP_PREFIX",
+        description="Put in front of every consumer group's name.",
+    )
+    log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = Field(
+        default="INFO", validation_alias="LOG_LEVEL", description="The least severe log events to write."
+    )
+    log_format: Literal["json", "text"] = Field(
+        default="json", validation_alias="LOG_FORMAT", description="JSON lines, or text for people."
+    )
+    metrics_port: Port | None = Field(
+        default=None,
+        validation_alias="METRICS_PORT",
+        description="Serve metrics and the details of readiness on this port too, for scrapers without a key.",
+    )
+    api_keys: SecretStr = Field(
+        default=SecretStr(""),
+        validation_alias="API_KEYS",
+        description="Digests of API keys with their scopes, as `undertone keys new` prints them, separated by spaces.",
+    )
+    allow_anonymous: bool = Field(
+        default=False,
+        validation_alias="ALLOW_ANONYMOUS",
+        description="Serve without keys on an address that is not loopback. Whoever reaches it reads everything.",
+    )
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,
+        file_secret_settings: PydanticBaseSettingsSource,  # noqa: ARG003 - pydantic-settings passes it
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        """Arguments first, then the environment, then files that it names, then `.env`."""
+        return init_settings, env_settings, _FileVariants(settings_cls), dotenv_settings
+
+
+def variable_name(settings_class: type[BaseSettings], name: str) -> str:
+    """The environment variable that a field is read from."""
+    alias = settings_class.model_fields[name].validation_alias
+    return alias if isinstance(alias, str) else f"{settings_class.model_config.get('env_prefix', '')}{name}".upper()
+
+
+class _FileVariants(PydanticBaseSettingsSource):
+    """NAME_FILE: the value of NAME stands in that file."""
+
+    def get_field_value(self, field: FieldInfo, field_name: str) -> tuple[Any, str, bool]:
+        variable = variable_name(self.settings_cls, field_name)
+        path = os.environ.get(f"{variable}_FILE")
+        if path is None:
+            return None, field_name, False
+        try:
+            value = Path(path).read_text(encoding="utf-8").strip()
+        except (OSError, UnicodeDecodeError) as error:
+            raise SettingsError(f"{variable}_FILE: cannot read {path}: {error}") from error
+        return value, field.validation_alias if isinstance(field.validation_alias, str) else field_name, False
+
+    def __call__(self) -> dict[str, Any]:
+        found = (self.get_field_value(field, name) for name, field in self.settings_cls.model_fields.items())
+        return {key: value for value, key, _ in found if value is not None}
+
+
+S = TypeVar("S", bound=SharedSettings)
+
+
+def load_settings(settings_class: type[S]) -> S:
+    """Read the settings, or end the process with exit code 2 and one line for each wrong variable."""
+    try:
+        settings = settings_class()
+    except ValidationError as error:
+        lines = list(_describe(settings_class, error))
+    except SettingsError as error:
+        lines = [str(error)]
+    else:
+        for name in _unread_variables(settings_class):
+            print(f"{name}: no setting has this name; it is ignored", file=sys.stderr)  # noqa: T201 - before logging
+        return settings
+    print("\n".join(lines), file=sys.stderr)  # noqa: T201 - the log is not configured yet
+    sys.exit(WRONG_SETTING_EXIT_CODE)
+
+
+def _describe(settings_class: type[BaseSettings], error: ValidationError) -> Iterator[str]:
+    by_alias = {field.validation_alias: name for name, field in settings_class.model_fields.items()}
+    for problem in error.errors(include_url=False):
+        location = problem["loc"][0] if problem["loc"] else None
+        if location is None:
+            yield problem["msg"].removeprefix("Value error, ")
+            continue
+        name = by_alias.get(str(location), str(location))
+        annotation = str(settings_class.model_fields[name].annotation)
+        shown = "" if "Secret" in annotation else f" (it is {str(problem['input'])[:60]!r})"
+        message = problem["msg"].removeprefix("Value error, ")
+        yield f"{variable_name(settings_class, name)}: {message}{shown}"
+
+
+def _unread_variables(settings_class: type[BaseSettings]) -> list[str]:
+    """Variables with the service's prefix that no field reads: most likely a slip of the pen."""
+    prefix = str(settings_class.model_config.get("env_prefix", "")).upper()
+    known = {variable_name(settings_class, name) for name in settings_class.model_fields}
+    known |= {f"{name}_FILE" for name in known}
+    return sorted(name for name in os.environ if prefix and name.startswith(prefix) and name not in known)
