@@ -1,0 +1,1 @@
+"""The commands, one module each: `register(app)` mounts what a module has."""
