@@ -56,7 +56,8 @@ def _compare_values(old: Schema, new: Schema, place: str) -> list[str]:
         for name in _FIXED
         if name in new and old.get(name) != new.get(name)
     ]
-    changes += [f"{place}: {name} was removed" for name in ("type",) if name in old and name not in new]
+    if "type" in old and not {"type", "anyOf"} & new.keys():
+        changes.append(f"{place}: the type was removed")
     changes += [
         f"{place}: {name} tightened from {old.get(name)} to {new[name]}"
         for name in _UPPER_BOUNDS

@@ -99,7 +99,7 @@ class Revision(NamedTuple):
     def parse(cls, text: str) -> Self:
         """Read what `str` wrote. Raises ValueError."""
         timestamp_ms, separator, offset = text.partition("-")
-        if not (separator and timestamp_ms.isdecimal() and offset.isdecimal()):
+        if not (separator and text.isascii() and timestamp_ms.isdecimal() and offset.isdecimal()):
             raise ValueError(f"{text[:40]!r} is not a revision (milliseconds-offset)")
         return cls(int(timestamp_ms), int(offset))
 

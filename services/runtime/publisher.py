@@ -29,6 +29,8 @@ _log = get_logger(__name__)
 
 _REQUEST_OVERHEAD_BYTES = 64 * 1024
 """What a request adds to its record: headers, key and the protocol."""
+_RECORD_OVERHEAD_BYTES = 256
+"""What Kafka's record format adds, generously."""
 
 
 class RecordRefused(Exception):  # noqa: N818 - it names what happened, as house style asks
@@ -82,6 +84,9 @@ class EventPublisher:
         The place is kept until Kafka resolves it, also when nobody awaits the future any more.
         Raises RecordRefused; waits while Kafka was never reached.
         """
+        size = _RECORD_OVERHEAD_BYTES + len(key or b"") + len(value or b"") + sum(len(n) + len(c) for n, c in headers)
+        if size > topic.max_record_bytes:
+            raise RecordRefused(f"the record has {size} bytes, {topic.name} takes {topic.max_record_bytes}")
         self._count(1)
         try:
             await self._connected.wait()
