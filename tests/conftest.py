@@ -1,0 +1,56 @@
+"""Fixtures that every test may use. The servers behind them: tests/infrastructure."""
+
+import os
+import uuid
+from collections.abc import Iterator
+
+import pytest
+
+from tests import infrastructure as servers
+from tests.infrastructure import Infrastructure, OwnStack
+from tests.infrastructure.databases import database, migrated_template
+from tests.infrastructure.own_loop import run_in_own_loop
+
+os.environ.pop("XAI_API_KEY", None)  # a key in someone's environment is never spent by a test
+
+
+@pytest.fixture(scope="session")
+def infrastructure() -> Iterator[Infrastructure]:
+    """A Kafka and a Postgres that all tests share."""
+    with servers.infrastructure() as addresses:
+        yield addresses
+
+
+@pytest.fixture
+def topic_prefix() -> str:
+    """A prefix for topic names (KAFKA_TOPIC_PREFIX) that no other test has."""
+    return f"test-{uuid.uuid4().hex[:10]}."
+
+
+@pytest.fixture
+def kafka_topics(infrastructure: Infrastructure, topic_prefix: str) -> str:
+    """Every topic of the contract, created under this test's prefix; the value is the prefix."""
+    from undertone.topics import apply  # so that unit tests import no Kafka client
+
+    run_in_own_loop(apply(infrastructure.bootstrap_servers, prefix=topic_prefix))
+    return topic_prefix
+
+
+@pytest.fixture(scope="session")
+def migrated_template_name(infrastructure: Infrastructure) -> Iterator[str]:
+    with migrated_template(infrastructure.postgres_url) as name:
+        yield name
+
+
+@pytest.fixture
+def database_url(infrastructure: Infrastructure, migrated_template_name: str) -> Iterator[str]:
+    """A migrated database of this test's own; dropped afterwards."""
+    with database(infrastructure.postgres_url, migrated_template_name) as url:
+        yield url
+
+
+@pytest.fixture
+def own_stack() -> Iterator[OwnStack]:
+    """A Kafka and a Postgres of this test's own, to be stopped, killed and paused."""
+    with servers.own_stack() as stack:
+        yield stack

@@ -1,0 +1,78 @@
+"""The Kafka and the Postgres that a test gets.
+
+`KAFKA_BOOTSTRAP_SERVERS` / `DATABASE_URL` given: those. `UNDERTONE_TEST_STACK=containers`: testcontainers.
+Else the embedded stack. Started once a session and shared; a test has its own topics and its own database.
+"""
+
+import os
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+
+from tests.infrastructure.servers import KafkaServer, PostgresServer, new_kafka, new_postgres, running
+
+__all__ = ["Infrastructure", "OwnStack", "infrastructure", "own_stack"]
+
+
+@dataclass(frozen=True)
+class Infrastructure:
+    """Addresses of servers that tests share; `postgres_url` is one that may create databases."""
+
+    bootstrap_servers: str
+    postgres_url: str
+
+
+@contextmanager
+def infrastructure() -> Iterator[Infrastructure]:
+    """Start what is not given by the environment; stop it again."""
+    with ExitStack() as stack:
+        bootstrap_servers = os.environ.get("KAFKA_BOOTSTRAP_SERVERS")
+        if not bootstrap_servers:
+            bootstrap_servers = stack.enter_context(running(new_kafka())).bootstrap_servers
+        postgres_url = os.environ.get("DATABASE_URL")
+        if not postgres_url:
+            postgres_url = stack.enter_context(running(new_postgres())).url
+        yield Infrastructure(bootstrap_servers, postgres_url)
+
+
+@dataclass(frozen=True)
+class OwnStack:
+    """A Kafka and a Postgres for one test alone, which may stop, kill and pause them."""
+
+    kafka: KafkaServer
+    postgres: PostgresServer
+    database_url: str
+
+    @property
+    def bootstrap_servers(self) -> str:
+        return self.kafka.bootstrap_servers
+
+    async def stop_kafka(self) -> None:
+        await self.kafka.stop()
+
+    async def start_kafka(self) -> None:
+        await self.kafka.start()
+
+    async def kill_kafka(self) -> None:
+        await self.kafka.kill()
+
+    async def stop_postgres(self) -> None:
+        await self.postgres.stop()
+
+    async def start_postgres(self) -> None:
+        await self.postgres.start()
+
+    async def kill_postgres(self) -> None:
+        await self.postgres.kill()
+
+
+@contextmanager
+def own_stack() -> Iterator[OwnStack]:
+    """Start a private Kafka and Postgres with topics and a migrated database; stop them afterwards."""
+    from tests.infrastructure.databases import create_migrated_database
+    from tests.infrastructure.own_loop import run_in_own_loop
+    from undertone.topics import apply
+
+    with running(new_kafka()) as kafka, running(new_postgres()) as postgres:
+        run_in_own_loop(apply(kafka.bootstrap_servers))
+        yield OwnStack(kafka, postgres, create_migrated_database(postgres.url, "undertone_test"))

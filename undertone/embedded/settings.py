@@ -1,0 +1,53 @@
+"""Where the stack keeps its things and on which ports it answers: the one settings class of `undertone up`."""
+
+import os
+from pathlib import Path
+from typing import Annotated
+
+from pydantic import Field, ValidationError
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from undertone.embedded.errors import StackError
+
+Port = Annotated[int, Field(ge=1, le=65535)]
+
+
+def _default_cache_dir() -> Path:
+    """Return a folder of the user, shared by all checkouts (XDG base directory specification)."""
+    base = os.environ.get("XDG_CACHE_HOME") or "~/.cache"
+    return Path(base) / "undertone"
+
+
+class StackSettings(BaseSettings):
+    """Environment variables with the prefix UNDERTONE_; an option of the command line wins over them."""
+
+    model_config = SettingsConfigDict(env_prefix="UNDERTONE_", extra="ignore")
+
+    home: Path = Field(Path(".undertone"), description="State of the stack: data, logs, addresses")
+    cache_dir: Path = Field(default_factory=_default_cache_dir, description="Where Kafka's jars are kept")
+    ingress_port: Port = 8000
+    analyzer_port: Port = 8001
+    read_api_port: Port = 8002
+    kafka_port: Port = 19092
+    kafka_controller_port: Port | None = Field(None, description="The port after kafka_port when not given")
+    postgres_port: Port = 15432
+
+
+def load_stack_settings(**options: object) -> StackSettings:
+    """Read the environment; options that are None count as not given.
+
+    Raises StackError with one sentence that names the variable.
+    """
+    given = {name: value for name, value in options.items() if value is not None}
+    try:
+        settings = StackSettings(**given)  # type: ignore[arg-type]  # values are checked by pydantic itself
+    except ValidationError as error:
+        first = error.errors()[0]
+        name = "UNDERTONE_" + "_".join(str(part) for part in first["loc"]).upper()
+        raise StackError(f"{name} is wrong: {first['msg']} (it is {first['input']!r})") from None
+    return settings.model_copy(
+        update={
+            "home": settings.home.expanduser().absolute(),
+            "cache_dir": settings.cache_dir.expanduser().absolute(),
+        }
+    )
