@@ -1,0 +1,195 @@
+"""The `undertone` command: which commands there are, and how a command ends.
+
+Exit codes: 0 done, 1 something went wrong (one sentence on standard error says what), 2 used wrongly,
+70 a bug, 130 interrupted. Nothing that a person can cause shows a stack trace.
+"""
+
+import importlib
+import os
+import sys
+import traceback
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import typer
+from typer.core import TyperCommand, TyperGroup
+
+from undertone.errors import CommandError
+
+EXIT_BUG = 70
+EXIT_INTERRUPTED = 130
+START, CONVERSATIONS, INSIGHTS, OPERATION = (
+    "Start here",
+    "Send conversations",
+    "Read insights",
+    "Operate",
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """A command as `--help` lists it; its module is imported only when it is used."""
+
+    module: str
+    panel: str
+    summary: str
+
+
+COMMANDS: Mapping[str, Entry] = {
+    "demo": Entry("demo", START, "Analyse 272 real conversations on this machine and show what was found."),
+    "up": Entry("stack", START, "Run Kafka, Postgres and the three services until Ctrl-C."),
+    "down": Entry("stack", START, "Stop what `up` started; --purge removes its data too."),
+    "status": Entry("stack", START, "Say what runs, where, and whether it is healthy."),
+    "ingest": Entry("ingest", CONVERSATIONS, "Send the conversations of files: JSON, JSONL, CSV; gzip as well."),
+    "insights": Entry("insights", INSIGHTS, "List what was found, newest first, with quotes."),
+    "trends": Entry("trends", INSIGHTS, "Show how sentiment and subjects develop."),
+    "show": Entry("show", INSIGHTS, "Show one conversation: its words, its insight, its history."),
+    "topics": Entry("topics", OPERATION, "Compare Kafka's topics with the contract, and bring them about."),
+    "migrate": Entry("migrate", OPERATION, "Bring the database to the newest schema."),
+    "keys": Entry("keys", OPERATION, "Make API keys."),
+}
+_HELP = "Turns support conversations into insights: Kafka in, an analyzer, Postgres and a read API out."
+_EXAMPLES = """[bold]Examples[/bold]
+
+  undertone demo
+
+  undertone up --detach
+
+  undertone ingest conversations.jsonl --spread 7d
+
+  undertone insights --sentiment negative --since 7d
+
+  undertone trends --days 7
+"""
+
+
+class LazyGroup(TyperGroup):
+    """Lists commands from the table above and imports a command's module when it is called.
+
+    Importing every module for `--help` would take a second of CPU.
+    """
+
+    def resolve_command(self, ctx: Any, args: list[str]) -> Any:
+        """Put the real command in the place of its entry before the group looks for it."""
+        entry = COMMANDS.get(args[0]) if args else None
+        if entry is not None:
+            self.commands[args[0]] = load_command(args[0], entry)
+        return super().resolve_command(ctx, args)
+
+    def list_commands(self, ctx: Any) -> list[str]:
+        """In the order of the table, which is the order in which a newcomer needs them."""
+        del ctx
+        return list(self.commands)
+
+
+def load_command(name: str, entry: Entry) -> Any:
+    """Import the command's module and return what it registers under this name.
+
+    Raises CommandError when a package that it needs is not installed.
+    """
+    app = typer.Typer()
+    try:
+        importlib.import_module(f"undertone.commands.{entry.module}").register(app)
+    except ModuleNotFoundError as error:
+        raise CommandError(
+            f"undertone {name} needs the package {error.name}, which is not installed: "
+            f"pip install 'undertone[ingress,analyzer,sink,embedded]'"
+        ) from error
+    return typer.main.get_group(app).commands[name]
+
+
+def _print_version(wanted: bool) -> None:
+    if wanted:
+        from importlib.metadata import version  # noqa: PLC0415 - costs 20 ms and is seldom asked for
+
+        typer.echo(f"undertone {version('undertone')}")
+        raise typer.Exit
+
+
+def _root(
+    version: bool = typer.Option(False, "--version", callback=_print_version, is_eager=True, help="Print the version."),
+) -> None:
+    del version
+
+
+def build_app() -> TyperGroup:
+    """The command with all its subcommands, none of them imported yet."""
+    app = typer.Typer(
+        name="undertone",
+        cls=LazyGroup,
+        help=_HELP,
+        epilog=_EXAMPLES,
+        no_args_is_help=True,
+        rich_markup_mode="rich",
+        pretty_exceptions_enable=False,
+        context_settings={"help_option_names": ["-h", "--help"]},
+    )
+    app.callback()(_root)
+    group = typer.main.get_group(app)
+    for name, entry in COMMANDS.items():
+        group.commands[name] = TyperCommand(name, help=entry.summary, rich_help_panel=entry.panel)
+    return group
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the command line and return its exit code."""
+    group = build_app()
+    try:
+        result = group.main(args=arguments, prog_name="undertone", standalone_mode=False)
+        sys.stdout.flush()
+        return result if isinstance(result, int) else 0
+    except BrokenPipeError:
+        return _end_quietly()
+    except (KeyboardInterrupt, typer.Abort):
+        sys.stderr.write("\nInterrupted.\n")
+        return EXIT_INTERRUPTED
+    except typer.TyperException as error:
+        return _refuse_usage(error)
+    except Exception as error:  # noqa: BLE001 - the last resort: one sentence instead of a stack trace
+        return _explain(error)
+
+
+def _refuse_usage(error: typer.TyperException) -> int:
+    context = getattr(error, "ctx", None)
+    if type(error).__name__ == "NoArgsIsHelpError":  # the help was printed already
+        return error.exit_code
+    command = context.command_path if context is not None else "undertone"
+    sys.stderr.write(f"{command}: {error.format_message()} Try: {command} --help\n")
+    return error.exit_code
+
+
+def _explain(error: Exception) -> int:
+    """Say what went wrong in one sentence; errors that are meant for people say so by their class."""
+    if isinstance(error, _known_errors()):
+        sys.stderr.write(f"undertone: {error}\n")
+        return getattr(error, "exit_code", 1)
+    sys.stderr.write(
+        f"undertone: this is a bug: {type(error).__name__}: {error}\n"
+        f"Run it again with UNDERTONE_TRACEBACK=1 to see where, and please report it.\n"
+    )
+    if os.environ.get("UNDERTONE_TRACEBACK"):
+        traceback.print_exc()
+    return EXIT_BUG
+
+
+def _known_errors() -> tuple[type[Exception], ...]:
+    """Classes whose text is one sentence for a person; those of modules that were never imported cannot occur."""
+    known: list[type[Exception]] = [CommandError]
+    for module_name, class_name in (
+        ("undertone.embedded.errors", "StackError"),
+        ("undertone.topics", "TopicsError"),
+        ("undertone.topics", "TopicMismatchError"),
+        ("services.runtime.kafka", "KafkaUnavailable"),
+    ):
+        module = sys.modules.get(module_name)
+        if module is not None:
+            known.append(getattr(module, class_name))
+    return tuple(known)
+
+
+def _end_quietly() -> int:
+    """Whoever read our output has closed it (`| head`): nothing is wrong."""
+    # Python flushes standard output at exit once more, and would complain there.
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    return 0
