@@ -1,0 +1,98 @@
+"""Settings come from the environment, and a wrong one ends the start with a line that names it."""
+
+from pathlib import Path
+
+import pytest
+from pydantic import Field, SecretStr
+from pydantic_settings import SettingsConfigDict
+
+from services.runtime.settings import SharedSettings, load_settings, variable_name
+
+
+class ShopSettings(SharedSettings):
+    model_config = SettingsConfigDict(env_prefix="SHOP_")
+
+    port: int = 8000
+    token: SecretStr | None = None
+    window_seconds: float = Field(default=0.25, gt=0)
+
+
+@pytest.fixture(autouse=True)
+def _empty_folder(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.chdir(tmp_path)
+    for name in ("KAFKA_BOOTSTRAP_SERVERS", "LOG_LEVEL", "LOG_FORMAT", "API_KEYS"):
+        monkeypatch.delenv(name, raising=False)
+
+
+def start_refused(capsys: pytest.CaptureFixture[str]) -> str:
+    with pytest.raises(SystemExit) as caught:
+        load_settings(ShopSettings)
+    assert caught.value.code == 2
+    return capsys.readouterr().err
+
+
+def test_shared_names_have_no_prefix_and_own_names_have(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("KAFKA_BOOTSTRAP_SERVERS", "kafka:9092")
+    monkeypatch.setenv("SHOP_PORT", "8111")
+    monkeypatch.setenv("SHOP_HOST", "::1")
+    settings = load_settings(ShopSettings)
+    assert (settings.kafka_bootstrap_servers, settings.port, settings.host) == ("kafka:9092", 8111, "::1")
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [("SHOP_PORT", "eight"), ("SHOP_WINDOW_SECONDS", "0"), ("LOG_LEVEL", "LOUD"), ("KAFKA_TOPIC_PREFIX", "a b")],
+)
+def test_a_wrong_value_ends_the_start_with_one_line_that_names_the_variable(
+    name: str, value: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv(name, value)
+    message = start_refused(capsys)
+    assert message.startswith(f"{name}: ")
+    assert message.count("\n") == 1
+
+
+def test_every_wrong_value_is_named(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    monkeypatch.setenv("SHOP_PORT", "eight")
+    monkeypatch.setenv("LOG_FORMAT", "xml")
+    assert start_refused(capsys).count("\n") == 2
+
+
+def test_a_secret_may_stand_in_a_file(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    (tmp_path / "token").write_text("s3cret\n")
+    monkeypatch.setenv("SHOP_TOKEN_FILE", str(tmp_path / "token"))
+    token = load_settings(ShopSettings).token
+    assert token is not None
+    assert token.get_secret_value() == "s3cret"
+
+
+def test_a_file_that_cannot_be_read_is_named(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("SHOP_TOKEN_FILE", "/nowhere/token")
+    assert "SHOP_TOKEN_FILE: cannot read /nowhere/token" in start_refused(capsys)
+
+
+def test_a_wrong_secret_is_never_shown(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    monkeypatch.setenv("SHOP_PORT", "eight")
+    monkeypatch.setenv("SHOP_TOKEN", "s3cret")
+    assert "s3cret" not in start_refused(capsys)
+    assert "s3cret" not in repr(ShopSettings(port=1))
+
+
+def test_a_dotenv_file_is_read_and_the_environment_wins(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    (tmp_path / ".env").write_text("SHOP_PORT=1234\nLOG_FORMAT=text\nUNKNOWN=1\n")
+    monkeypatch.setenv("SHOP_PORT", "8222")
+    settings = load_settings(ShopSettings)
+    assert (settings.port, settings.log_format) == (8222, "text")
+
+
+def test_a_slip_of_the_pen_is_pointed_out(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    monkeypatch.setenv("SHOP_PROT", "8111")
+    load_settings(ShopSettings)
+    assert "SHOP_PROT: no setting has this name" in capsys.readouterr().err
+
+
+def test_the_name_of_a_variable_is_known_for_every_field() -> None:
+    assert variable_name(ShopSettings, "window_seconds") == "SHOP_WINDOW_SECONDS"
+    assert variable_name(ShopSettings, "log_level") == "LOG_LEVEL"
