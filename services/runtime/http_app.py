@@ -1,0 +1,47 @@
+"""The FastAPI application that every service starts from."""
+
+from collections.abc import Callable
+from contextlib import AbstractAsyncContextManager
+from typing import Any
+
+from fastapi import FastAPI
+
+from services.runtime.api_keys import Access
+from services.runtime.client_address import TrustedProxies
+from services.runtime.docs_page import docs_router
+from services.runtime.health import Health, health_router
+from services.runtime.http_edge import FastRoutes, HttpEdge
+from services.runtime.problems import install_problem_handlers
+from services.runtime.settings import SharedSettings
+
+Lifespan = Callable[[FastAPI], AbstractAsyncContextManager[Any]]
+
+
+def create_http_app(
+    *,
+    title: str,
+    service: str,
+    health: Health,
+    settings: SharedSettings,
+    lifespan: Lifespan | None = None,
+    description: str = "",
+    version: str = "1",
+    trusted_proxies: TrustedProxies | None = None,
+    fast_routes: FastRoutes | None = None,
+) -> FastAPI:
+    """An application with problem documents, correlation ids, security headers, metrics, health and offline docs.
+
+    `app.state` holds `service`, `health`, `access` and `trusted_proxies`. Raises ValueError when API_KEYS is malformed.
+    """
+    app = FastAPI(
+        title=title, description=description, version=version, lifespan=lifespan, docs_url=None, redoc_url=None
+    )
+    app.state.service = service
+    app.state.health = health
+    app.state.access = Access.from_settings(settings)
+    app.state.trusted_proxies = trusted_proxies or TrustedProxies()
+    app.include_router(health_router(health))
+    app.include_router(docs_router())
+    install_problem_handlers(app)
+    app.add_middleware(HttpEdge, fast_routes=fast_routes)
+    return app

@@ -1,0 +1,105 @@
+"""The edge of every HTTP application: correlation ids, security headers, request metrics and the last resort.
+
+Pure ASGI and one layer only, since it is on the path of every request. `fast_routes` are answered before the
+framework sees the request: for the few routes whose cost matters.
+"""
+
+import re
+from collections.abc import Awaitable, Callable, Mapping
+from time import perf_counter
+
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from schemas.envelope import new_correlation_id
+from services.runtime.http_metrics import observe_request
+from services.runtime.logs import correlation_id, get_logger
+from services.runtime.problems import MEDIA_TYPE, internal_error
+
+_log = get_logger(__name__)
+
+_SANE_CORRELATION_ID = re.compile(rb"^[A-Za-z0-9._:-]{1,128}$")
+_SECURITY_HEADERS = (
+    (b"x-content-type-options", b"nosniff"),
+    (b"referrer-policy", b"no-referrer"),
+)
+_NO_STORE = (b"cache-control", b"no-store")
+_HIDES = (b"content-security-policy", b"default-src 'none'; frame-ancestors 'none'")
+
+FastRoutes = Mapping[tuple[str, str], ASGIApp]
+
+
+class HttpEdge:
+    """ASGI middleware: everything that all requests share."""
+
+    def __init__(self, app: ASGIApp, *, fast_routes: FastRoutes | None = None) -> None:
+        self._app = app
+        self._fast_routes = fast_routes or {}
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        correlation = _correlation_of(scope)
+        token = correlation_id.set(correlation)
+        exchange = _Exchange(scope, send, correlation)
+        fast = self._fast_routes.get((scope["method"], scope["path"]))
+        try:
+            await (fast or self._app)(scope, receive, exchange.send)
+        except Exception:  # noqa: BLE001 - the last resort: a bug is logged here and answered without internals
+            _log.exception("request_failed", method=scope["method"], route=_route_of(scope))
+            await exchange.fail()
+        finally:
+            seconds = perf_counter() - exchange.began
+            observe_request(scope["method"], scope["path"] if fast else _route_of(scope), exchange.status, seconds)
+            correlation_id.reset(token)
+
+
+class _Exchange:
+    """One request and its answer."""
+
+    __slots__ = ("_correlation", "_scope", "_send", "began", "status")
+
+    def __init__(self, scope: Scope, send: Callable[[Message], Awaitable[None]], correlation: str) -> None:
+        self._scope = scope
+        self._send = send
+        self._correlation = correlation
+        self.began = perf_counter()
+        self.status = 499
+        """What is counted when the client went away before an answer, as nginx does."""
+
+    async def send(self, message: Message) -> None:
+        if message["type"] == "http.response.start":
+            self.status = message["status"]
+            message["headers"] = _completed(message["headers"], self._correlation)
+        await self._send(message)
+
+    async def fail(self) -> None:
+        """Answer 500, unless an answer has begun: then the connection is all that can be cut."""
+        if self.status != 499:
+            raise RuntimeError("a response broke off")
+        body = internal_error().body(instance=self._scope["path"], correlation=self._correlation)
+        headers = [(b"content-type", MEDIA_TYPE.encode()), (b"content-length", str(len(body)).encode())]
+        await self.send({"type": "http.response.start", "status": 500, "headers": headers})
+        await self.send({"type": "http.response.body", "body": body})
+
+
+def _completed(headers: list[tuple[bytes, bytes]], correlation: str) -> list[tuple[bytes, bytes]]:
+    names = [name for name, _ in headers]
+    completed = [*headers, *_SECURITY_HEADERS, (b"x-correlation-id", correlation.encode())]
+    if b"cache-control" not in names:
+        completed.append(_NO_STORE)
+    if b"content-security-policy" not in names:
+        completed.append(_HIDES)
+    return completed
+
+
+def _correlation_of(scope: Scope) -> str:
+    for name, value in scope["headers"]:
+        if name == b"x-correlation-id" and _SANE_CORRELATION_ID.match(value):
+            return str(value, "ascii")
+    return new_correlation_id()
+
+
+def _route_of(scope: Scope) -> str:
+    """The route's template: a path with its ids would make a series for each."""
+    return getattr(scope.get("route"), "path", "unmatched")

@@ -1,0 +1,144 @@
+"""Guards on connections that stand before any application: what strangers may hold open, and for how long.
+
+uvicorn bounds neither the number of connections, nor the size of headers, nor the time that a request may take to
+arrive. This protocol does, with one sweep a second over the open connections instead of a timer for each request.
+"""
+
+import asyncio
+from collections.abc import Iterable
+from http import HTTPStatus
+from typing import Any
+
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
+
+from services.runtime.connection_limits import ConnectionLimits
+from services.runtime.http_metrics import CONNECTIONS_OPEN, CONNECTIONS_REFUSED
+from services.runtime.problems import MEDIA_TYPE, Problem
+
+SWEEP_SECONDS = 0.5
+_LINGER_SECONDS = 2.0
+"""How long a closed connection may take to read the rest of its answer."""
+
+
+class GuardedProtocol(HttpToolsProtocol):
+    """HTTP/1.1 on one connection, within limits."""
+
+    def __init__(self, *, limits: ConnectionLimits, **others: Any) -> None:
+        super().__init__(**others)
+        self._limits = limits
+        self._deadline: float | None = None
+        self._header_bytes = 0
+        self._is_in_headers = True
+        self._refusal = _MALFORMED
+        self._is_over = False
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+        super().connection_made(transport)
+        CONNECTIONS_OPEN.inc()
+        self._deadline = self.loop.time() + self._limits.request_seconds
+        if len(self.connections) > self._limits.max_connections:
+            self._refuse(_TOO_MANY_CONNECTIONS)
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        CONNECTIONS_OPEN.dec()
+        self._is_over = True
+        super().connection_lost(exc)
+
+    def data_received(self, data: bytes) -> None:
+        if self._is_over:
+            return
+        super().data_received(data)
+        if self._is_in_headers and not self._is_over:
+            self._count_header_bytes(len(data))
+            if self._header_bytes > self._limits.max_header_bytes:
+                self._refuse(_HEADERS_TOO_LARGE)
+
+    def on_message_begin(self) -> None:
+        super().on_message_begin()
+        self._header_bytes = 0
+        self._is_in_headers = True
+        self._deadline = self.loop.time() + self._limits.request_seconds
+
+    def on_url(self, url: bytes) -> None:
+        self._count_header_bytes(len(url))
+        super().on_url(url)
+
+    def on_header(self, name: bytes, value: bytes) -> None:
+        self._count_header_bytes(len(name) + len(value))
+        if len(self.headers) >= self._limits.max_headers or self._header_bytes > self._limits.max_header_bytes:
+            self._refusal = _HEADERS_TOO_LARGE
+            raise ValueError("too many headers")  # the parser stops, and send_400_response answers
+        super().on_header(name, value)
+
+    def _count_header_bytes(self, size: int) -> None:
+        self._header_bytes += size
+
+    def on_headers_complete(self) -> None:
+        self._is_in_headers = False
+        super().on_headers_complete()
+
+    def on_message_complete(self) -> None:
+        self._deadline = None
+        self._is_in_headers = False
+        super().on_message_complete()
+
+    def send_400_response(self, msg: str) -> None:  # noqa: ARG002 - the refusal says more
+        """What the parser could not read, in the form of every other error."""
+        self._refuse(self._refusal)
+
+    def _unsupported_upgrade_warning(self) -> None:
+        """Strangers who ask for WebSockets are answered as HTTP clients; that is no news for a log."""
+
+    def sweep(self, now: float) -> None:
+        """Close the connection when its time is over; cut it when it is closed and does not end."""
+        if self._deadline is None or now < self._deadline:
+            return
+        if self.transport.is_closing():
+            self.transport.abort()
+            return
+        self._refuse(_TOO_SLOW)
+
+    def _is_answering(self) -> bool:
+        cycle: RequestResponseCycle | None = self.cycle  # uvicorn declares it as always there
+        return cycle is not None and cycle.response_started and not cycle.response_complete
+
+    def _refuse(self, problem: Problem) -> None:
+        """Answer, unless an answer has begun already, and close."""
+        self._is_over = True
+        CONNECTIONS_REFUSED.labels(problem.error).inc()
+        if not self._is_answering():
+            self.transport.write(_raw_answer(problem))
+        self.transport.close()
+        self._deadline = self.loop.time() + _LINGER_SECONDS
+
+
+def _raw_answer(problem: Problem) -> bytes:
+    body = problem.body()
+    lines = [
+        f"HTTP/1.1 {problem.status} {HTTPStatus(problem.status).phrase}",
+        f"content-type: {MEDIA_TYPE}",
+        f"content-length: {len(body)}",
+        "x-content-type-options: nosniff",
+        "cache-control: no-store",
+        "connection: close",
+        *(f"{name.lower()}: {value}" for name, value in problem.headers.items()),
+    ]
+    return "\r\n".join(lines).encode() + b"\r\n\r\n" + body
+
+
+_MALFORMED = Problem(400, "malformed_request", "This is not a well-formed HTTP/1.1 request.")
+_HEADERS_TOO_LARGE = Problem(431, "headers_too_large", "The request's headers are too many or too large.")
+_TOO_SLOW = Problem(408, "request_timeout", "The request did not arrive in time; send it again.")
+_TOO_MANY_CONNECTIONS = Problem(
+    503, "too_many_connections", "As many connections as allowed are open; try again soon.", retry_after=1
+)
+
+
+async def sweep_for_ever(connections: Iterable[Any]) -> None:
+    """Close what is overdue, every half second. `connections` is the server's live set."""
+    loop = asyncio.get_running_loop()
+    while True:
+        await asyncio.sleep(SWEEP_SECONDS)
+        now = loop.time()
+        for connection in tuple(connections):
+            connection.sweep(now)
