@@ -1,6 +1,6 @@
 """Makes `.venv` with everything in requirements.lock. Needs nothing but Python itself.
 
-This file must also parse under old Pythons, so that they end with one sentence instead of a SyntaxError.
+This file must also run under old Pythons (3.6 and later), so that they end with one sentence.
 """
 
 import hashlib
@@ -8,14 +8,16 @@ import os
 import subprocess
 import sys
 import tempfile
+from pathlib import Path
+from typing import List, NoReturn
 
 REQUIRED = (3, 11)
 NEWER_PYTHONS = ("python3.11", "python3.12", "python3.13", "python3.14")
-ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
-VENV = os.path.join(ROOT, ".venv")
-VENV_PYTHON = os.path.join(VENV, "bin", "python")
-LOCK = os.path.join(ROOT, "requirements.lock")
-STAMP = os.path.join(VENV, ".undertone-lock")
+ROOT = Path(__file__).resolve().parent.parent
+VENV = ROOT / ".venv"
+VENV_PYTHON = VENV / "bin" / "python"
+LOCK = ROOT / "requirements.lock"
+STAMP = VENV / ".undertone-lock"
 WITHOUT_WHEELS = (
     "no wheels with a matching",
     "no matching distribution",
@@ -25,13 +27,13 @@ WITHOUT_WHEELS = (
 )
 
 
-def fail(sentence):
+def fail(sentence: str) -> NoReturn:
     """End with one sentence."""
-    sys.stderr.write("undertone: %s\n" % sentence)
+    sys.stderr.write(f"undertone: {sentence}\n")
     sys.exit(1)
 
 
-def main():
+def main() -> None:
     """Bring .venv up to date; quick when it is."""
     if os.name != "posix":
         fail("Windows is not supported; use WSL 2, or Docker: docker compose up")
@@ -42,63 +44,61 @@ def main():
     print("Setting up .venv (once, and after changes of requirements.lock)", flush=True)
     _make_venv()
     _install()
-    with open(STAMP, "w") as stamp:
-        stamp.write(_fingerprint())
+    STAMP.write_text(_fingerprint())
 
 
-def is_ready():
+def is_ready() -> bool:
     """Whether .venv holds what requirements.lock and pyproject.toml say."""
-    if not os.path.exists(VENV_PYTHON) or not os.path.exists(STAMP):
-        return False
-    with open(STAMP) as stamp:
-        return stamp.read() == _fingerprint()
+    return VENV_PYTHON.exists() and STAMP.exists() and STAMP.read_text() == _fingerprint()
 
 
-def reenter():
-    """Run the same command again inside .venv; never returns."""
-    os.execv(VENV_PYTHON, [VENV_PYTHON, "-m", "undertone"] + sys.argv[1:])
+def enter_environment() -> None:
+    """Return where the packages are installed; from a bare clone, install them and start again inside .venv."""
+    try:
+        import typer  # noqa: F401, PLC0415 - stands for all packages
+    except ImportError:
+        if not LOCK.exists():
+            return  # an installed distribution: whatever is missing is named by who needs it
+        main()
+        os.execv(str(VENV_PYTHON), [str(VENV_PYTHON), "-m", "undertone", *sys.argv[1:]])  # noqa: S606 - our own Python
 
 
-def _fingerprint():
-    digest = hashlib.sha256(ROOT.encode())
+def _fingerprint() -> str:
+    digest = hashlib.sha256(str(ROOT).encode())
     for name in ("requirements.lock", "pyproject.toml"):
-        with open(os.path.join(ROOT, name), "rb") as file:
-            digest.update(file.read())
+        digest.update((ROOT / name).read_bytes())
     return digest.hexdigest()
 
 
-def _hand_over_to_a_newer_python():
+def _hand_over_to_a_newer_python() -> NoReturn:
     for name in NEWER_PYTHONS:
         for folder in os.environ.get("PATH", "").split(os.pathsep):
-            candidate = os.path.join(folder, name)
+            candidate = os.path.join(folder, name)  # noqa: PTH118 - execv takes text, and PATH is text
             if os.access(candidate, os.X_OK):
-                os.execv(candidate, [candidate, os.path.abspath(__file__)] + sys.argv[1:])
-    fail(
-        "this is Python %d.%d, and Undertone needs Python 3.11 or newer; install one, or name it: make PYTHON=python3.12"
-        % sys.version_info[:2]
-    )
+                again = ["-m", "undertone"] if sys.argv[0].endswith("__main__.py") else [str(Path(__file__).resolve())]
+                os.execv(candidate, [candidate, *again, *sys.argv[1:]])  # noqa: S606 - a Python from PATH
+    found = "{}.{}".format(*sys.version_info[:2])
+    fail(f"this is Python {found}, and Undertone needs 3.11 or newer; install one, or name it: make PYTHON=python3.12")
 
 
-def _make_venv():
-    made = _run([sys.executable, "-m", "venv", "--clear", VENV])
-    if made.returncode != 0:
+def _make_venv() -> None:
+    if _run([sys.executable, "-m", "venv", "--clear", str(VENV)]).returncode != 0:
         fail("this Python cannot make a virtual environment; on Debian and Ubuntu: apt install python3-venv")
 
 
-def _install():
+def _install() -> None:
     with tempfile.NamedTemporaryFile("w", suffix=".txt") as pinned:
         pinned.write(_pinned("uv"))
         pinned.flush()
-        _must([VENV_PYTHON, "-m", "pip", "install", "--quiet", "--require-hashes", "-r", pinned.name])
-    uv = [os.path.join(VENV, "bin", "uv"), "pip", "install", "--quiet", "--python", VENV_PYTHON]
-    _must(uv + ["--require-hashes", "--no-build", "-r", LOCK])
-    _must(uv + ["--no-deps", "--no-build-isolation", "-e", ROOT])
+        _must([str(VENV_PYTHON), "-m", "pip", "install", "--quiet", "--require-hashes", "-r", pinned.name])
+    uv = [str(VENV / "bin" / "uv"), "pip", "install", "--quiet", "--python", str(VENV_PYTHON)]
+    _must([*uv, "--require-hashes", "--no-build", "-r", str(LOCK)])
+    _must([*uv, "--no-deps", "--no-build-isolation", "-e", str(ROOT)])
 
 
-def _pinned(name):
+def _pinned(name: str) -> str:
     """The lines of the lock that pin one package with its hashes."""
-    with open(LOCK) as lock:
-        lines = lock.read().splitlines()
+    lines = LOCK.read_text().splitlines()
     start = next(number for number, line in enumerate(lines) if line.startswith(name + "=="))
     end = start + 1
     while lines[end - 1].endswith("\\"):
@@ -106,22 +106,22 @@ def _pinned(name):
     return "\n".join(lines[start:end]) + "\n"
 
 
-def _must(command):
+def _must(command: List[str]) -> None:
     """Run a step of the installation, or end with one sentence."""
     done = _run(command)
     if done.returncode == 0:
         return
-    output = done.stdout.decode("utf-8", "replace")
+    output = done.stdout.decode("utf-8", "replace").strip()
     if any(words in output.lower() for words in WITHOUT_WHEELS):
         fail(
-            "a package has no wheel for this platform (the README lists those tried); with Docker it runs anywhere: "
-            "docker compose up\n%s" % output.strip()[-600:]
+            "a package has no wheel for this platform (the README lists those tried); with Docker Undertone runs "
+            f"anywhere: docker compose up\n{output[-600:]}"
         )
-    fail("the packages could not be installed; is the package index reachable?\n%s" % output.strip()[-1500:])
+    fail(f"the packages could not be installed; is the package index reachable?\n{output[-1500:]}")
 
 
-def _run(command):
-    return subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, check=False)  # noqa: S603 - our words
+def _run(command: List[str]) -> "subprocess.CompletedProcess[bytes]":
+    return subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, check=False)
 
 
 if __name__ == "__main__":

@@ -13,7 +13,8 @@ from services.runtime.kafka import KafkaConnection, KafkaUnavailable, raw_record
 from services.runtime.logs import get_logger
 from services.runtime.publisher import RecordRefused, open_publisher
 from tests.builders import a_conversation, a_record, an_envelope
-from tests.infrastructure import Infrastructure, unused_port
+from tests.infrastructure import Infrastructure
+from undertone.embedded.ports import free_port
 
 log = get_logger(__name__)
 
@@ -70,7 +71,7 @@ async def test_a_dead_letter_has_the_original_bytes_and_the_reason(connection: K
 
 
 async def test_without_kafka_a_send_waits_and_the_wait_can_end() -> None:
-    nowhere = KafkaConnection(f"127.0.0.1:{unused_port()}")
+    nowhere = KafkaConnection(f"127.0.0.1:{free_port()}")
     async with open_publisher(nowhere) as publisher:
         with pytest.raises(TimeoutError):
             await asyncio.wait_for(publisher.publish(RECEIVED, "c", a_conversation("c"), an_envelope()), 0.2)
