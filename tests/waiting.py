@@ -4,18 +4,22 @@ import asyncio
 import inspect
 import time
 from collections.abc import Awaitable, Callable
-from typing import TypeVar, cast
+from typing import Any, TypeVar, overload
 
 Result = TypeVar("Result")
 
 
+@overload
 async def eventually(
-    check: Callable[[], Result | Awaitable[Result]],
-    *,
-    within_seconds: float = 30,
-    every_seconds: float = 0.05,
-    what: str = "",
-) -> Result:
+    check: Callable[[], Awaitable[Result]], *, within_seconds: float = 30, every_seconds: float = 0.05, what: str = ""
+) -> Result: ...
+@overload
+async def eventually(
+    check: Callable[[], Result], *, within_seconds: float = 30, every_seconds: float = 0.05, what: str = ""
+) -> Result: ...
+async def eventually(
+    check: Callable[[], Any], *, within_seconds: float = 30, every_seconds: float = 0.05, what: str = ""
+) -> Any:
     """Repeat `check` until it returns something true, and return that.
 
     An AssertionError of the check means "not yet". Raises AssertionError with the last answer when time is up.
@@ -25,7 +29,7 @@ async def eventually(
         last: object
         try:
             answer = check()
-            result = cast("Result", await answer if inspect.isawaitable(answer) else answer)
+            result = await answer if inspect.isawaitable(answer) else answer
             if result:
                 return result
             last = result
