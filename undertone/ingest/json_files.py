@@ -1,0 +1,207 @@
+"""Conversations from JSON: one object a line (JSONL), or one document that holds an array of them."""
+
+import re
+from collections.abc import Iterator
+from json import JSONDecodeError
+from typing import IO, Any
+
+from undertone.ingest.entries import DECODER, MAX_ENTRY_BYTES, Entry, Found, NotJson, Unreadable, parse
+from undertone.ingest.opening import DamagedGzip, InputFile
+
+_CHUNK_CHARACTERS = 1024 * 1024
+_NOT_AN_OBJECT = "is not a JSON object"
+_TOO_LONG = f"is longer than {MAX_ENTRY_BYTES // (1024 * 1024)} MiB"
+_DAMAGED = "the gzip data is damaged from here on; what follows cannot be read"
+
+
+class JsonLines:
+    """One JSON object a line. Empty lines are passed over."""
+
+    unit = "line"
+
+    def __init__(self, file: InputFile) -> None:
+        self._file = file
+
+    def share_done(self) -> float:
+        return self._file.share_done()
+
+    def entries(self, skip: int = 0) -> Iterator[Found]:
+        found = 0
+        for number, line in self._lines():
+            if isinstance(line, bytes) and not line.strip():
+                continue
+            found += 1
+            if found > skip:
+                yield Unreadable(number, line) if isinstance(line, str) else _read_line(number, line)
+
+    def _lines(self) -> Iterator[tuple[int, bytes | str]]:
+        """Each line with its number, or (as str) why it cannot be read."""
+        number = 0
+        with self._file.open() as stream:
+            while True:
+                number += 1
+                try:
+                    line = stream.readline(MAX_ENTRY_BYTES)
+                    if not line:
+                        return
+                    if len(line) == MAX_ENTRY_BYTES and not line.endswith(b"\n"):
+                        _pass_over_rest_of_line(stream)
+                        yield number, _TOO_LONG
+                        continue
+                except DamagedGzip:
+                    yield number, _DAMAGED
+                    return
+                yield number, line
+
+
+def _pass_over_rest_of_line(stream: IO[bytes]) -> None:
+    while (piece := stream.readline(MAX_ENTRY_BYTES)) and not piece.endswith(b"\n"):
+        pass
+
+
+def _read_line(number: int, line: bytes) -> Found:
+    try:
+        members = parse(line.decode())
+    except UnicodeDecodeError as error:
+        return Unreadable(number, f"is not UTF-8 (byte {error.start + 1} of the line)")
+    except NotJson as error:
+        return Unreadable(number, str(error))
+    if not isinstance(members, dict):
+        return Unreadable(number, _NOT_AN_OBJECT)
+    return Entry(number, members, line.strip())
+
+
+class JsonDocument:
+    """A JSON array of conversations, or a single one, read piece by piece.
+
+    After a conversation that is not valid JSON reading goes on behind its closing bracket.
+    """
+
+    unit = "conversation"
+
+    def __init__(self, file: InputFile) -> None:
+        self._file = file
+
+    def share_done(self) -> float:
+        return self._file.share_done()
+
+    def entries(self, skip: int = 0) -> Iterator[Found]:
+        with self._file.open() as stream:
+            for number, value in enumerate(_values(_Text(stream)), start=1):
+                if number <= skip:
+                    continue
+                if isinstance(value, NotJson):
+                    yield Unreadable(number, str(value))
+                elif isinstance(value, dict):
+                    yield Entry(number, value)
+                else:
+                    yield Unreadable(number, _NOT_AN_OBJECT)
+
+
+class _Text:
+    """A window on the document's text that moves forward: `text[at:]` is what comes next."""
+
+    def __init__(self, stream: IO[bytes]) -> None:
+        self._stream = stream
+        self._undecoded = b""
+        self.text = ""
+        self.at = 0
+        self.is_complete = False
+        self.problem: str | None = None
+
+    def extend(self) -> bool:
+        """Read more; False at the end of the file."""
+        if self.is_complete:
+            return False
+        try:
+            piece = self._stream.read(max(_CHUNK_CHARACTERS, len(self.text) - self.at))
+        except DamagedGzip:
+            piece, self.problem = b"", _DAMAGED
+        self.is_complete = not piece
+        self._undecoded += piece
+        # What is not UTF-8 becomes U+FFFD: it stands in one conversation, and the others are readable.
+        decoded, self._undecoded = _decode(self._undecoded, is_last=self.is_complete)
+        self.text, self.at = self.text[self.at :] + decoded, 0
+        return True
+
+    def skip(self, pattern: re.Pattern[str]) -> None:
+        """Pass over what matches, however far it goes."""
+        while True:
+            match = pattern.match(self.text, self.at)
+            self.at = match.end() if match else self.at
+            if self.at < len(self.text) or not self.extend():
+                return
+
+    def peek(self) -> str:
+        return self.text[self.at : self.at + 1]
+
+
+def _decode(content: bytes, *, is_last: bool) -> tuple[str, bytes]:
+    """Decode all but a character that is cut off at the end."""
+    cut = len(content)
+    if not is_last:
+        for back in range(1, min(4, len(content)) + 1):
+            if content[-back] >= 0xC0:
+                cut = len(content) - back
+                break
+            if content[-back] < 0x80:
+                break
+    return content[:cut].decode(errors="replace"), content[cut:]
+
+
+_SPACE = re.compile(r"[ \t\r\n]+")
+_SPACE_OR_COMMA = re.compile(r"[ \t\r\n,]+")
+
+
+def _values(window: _Text) -> Iterator[Any]:
+    """The document's conversations, or NotJson in the place of one that cannot be read."""
+    window.skip(_SPACE)
+    if window.peek() != "[":
+        if window.peek():
+            yield _next_value(window)
+        return
+    window.at += 1
+    while True:
+        window.skip(_SPACE_OR_COMMA)
+        if window.peek() == "]":
+            return
+        if not window.peek():
+            yield NotJson(window.problem or "the file ends before the array does: it may be cut off")
+            return
+        yield _next_value(window)
+
+
+def _next_value(window: _Text) -> Any:
+    while True:
+        try:
+            value, end = DECODER.raw_decode(window.text, window.at)
+        except RecursionError:
+            problem = "is nested too deeply"
+        except ValueError as error:
+            problem = f"is not JSON: {error.msg.lower()}" if isinstance(error, JSONDecodeError) else str(error)
+        else:
+            if end < len(window.text) or window.is_complete:  # a number may go on in the next piece
+                window.at = end
+                return value
+            window.extend()
+            continue
+        if len(window.text) - window.at < MAX_ENTRY_BYTES and window.extend():
+            continue
+        window.at = _end_of_value(window.text, window.at)
+        return NotJson(window.problem or problem)
+
+
+_BRACKETS_AND_STRINGS = re.compile(r'"(?:[^"\\]|\\.)*"|[\[\]{}]', re.DOTALL)
+
+
+def _end_of_value(text: str, begin: int) -> int:
+    """Where a value that cannot be read ends: behind its closing bracket, else at the end of the text."""
+    depth = 0
+    for match in _BRACKETS_AND_STRINGS.finditer(text, begin):
+        found = match.group()
+        depth += (found in "[{") - (found in "]}")
+        if depth < 0:  # a bare word before the array's own closing bracket
+            return match.start()
+        if depth == 0 and found in "]}":
+            return match.end()
+    return len(text)
