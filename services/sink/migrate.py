@@ -1,0 +1,178 @@
+"""Migrations: plain SQL files, applied in order under an advisory lock, each in a transaction of its own.
+
+They are additive, so the previous release runs against the next schema. What was applied is kept with its checksum;
+a file that changed since, or a database that knows more migrations than this release, is refused with one sentence.
+Run as `python -m services.sink.migrate [apply|status|new NAME]`.
+"""
+
+import asyncio
+import hashlib
+import re
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import asyncpg
+
+from services.runtime.settings import load_settings
+from services.sink.settings import SinkSettings
+
+FOLDER = Path(__file__).parent / "migrations"
+_FILE_NAME = re.compile(r"^(\d{4})_([a-z0-9_]+)\.sql$")
+_LOCK = 0x756E6465  # any number that nothing else in the database locks: "unde"
+
+_CREATE_TABLE = """
+    CREATE TABLE IF NOT EXISTS schema_migrations (
+        version integer PRIMARY KEY,
+        name text NOT NULL,
+        checksum text NOT NULL,
+        applied_at timestamptz NOT NULL DEFAULT now()
+    )
+"""
+_SELECT_APPLIED = "SELECT version, name, checksum FROM schema_migrations ORDER BY version"
+_TABLE_EXISTS = "SELECT to_regclass('schema_migrations') IS NOT NULL"
+_RECORD = "INSERT INTO schema_migrations (version, name, checksum) VALUES ($1, $2, $3)"
+
+
+class CannotMigrate(Exception):  # noqa: N818 - it names what happened; the message is for the operator
+    """The database and this release do not fit; one sentence says why and what to do."""
+
+
+@dataclass(frozen=True, slots=True)
+class Migration:
+    """One file."""
+
+    version: int
+    name: str
+    sql: str
+
+    @property
+    def checksum(self) -> str:
+        return hashlib.sha256(self.sql.encode()).hexdigest()
+
+    def __str__(self) -> str:
+        return f"{self.version:04}_{self.name}"
+
+
+def read_migrations(folder: Path = FOLDER) -> list[Migration]:
+    """All files in order. Raises CannotMigrate for a name that is none, a gap or a number used twice."""
+    migrations = []
+    for path in sorted(folder.glob("*.sql")):
+        match = _FILE_NAME.match(path.name)
+        if match is None:
+            raise CannotMigrate(f"{path.name} is not named NNNN_what_it_does.sql: rename it")
+        migrations.append(Migration(int(match[1]), match[2], path.read_text(encoding="utf-8")))
+    for expected, migration in enumerate(migrations, 1):
+        if migration.version != expected:
+            raise CannotMigrate(f"migration {expected:04} is missing or doubled (found {migration}): renumber them")
+    return migrations
+
+
+def pending(known: Sequence[Migration], applied: Sequence[tuple[int, str, str]]) -> list[Migration]:
+    """Those of `known` that are not applied yet. Raises CannotMigrate when what is applied is not what is known."""
+    by_version = {migration.version: migration for migration in known}
+    for version, name, checksum in applied:
+        migration = by_version.pop(version, None)
+        if migration is None:
+            raise CannotMigrate(
+                f"the database is newer than this release: it has migration {version:04}_{name}; install the newer "
+                "release to migrate it (this one can run against it)"
+            )
+        if migration.checksum != checksum:
+            raise CannotMigrate(
+                f"migration {migration} changed after it was applied: restore it and put the change into a new file"
+            )
+    return list(by_version.values())
+
+
+async def _read_applied(connection: asyncpg.Connection) -> list[tuple[int, str, str]]:
+    if not await connection.fetchval(_TABLE_EXISTS):
+        return []
+    return [(row["version"], row["name"], row["checksum"]) for row in await connection.fetch(_SELECT_APPLIED)]
+
+
+async def missing_migrations(connection: asyncpg.Connection) -> list[str]:
+    """The names of migrations that a service of this release waits for; one that is newer is no obstacle."""
+    applied = {version for version, _, _ in await _read_applied(connection)}
+    return [str(migration) for migration in read_migrations() if migration.version not in applied]
+
+
+async def apply(connection: asyncpg.Connection) -> list[Migration]:
+    """Apply what is pending and return it; waits for another `apply` on the same database."""
+    known = read_migrations()
+    await connection.execute("SELECT pg_advisory_lock($1)", _LOCK)
+    try:
+        await connection.execute(_CREATE_TABLE)
+        todo = pending(known, await _read_applied(connection))
+        for migration in todo:
+            async with connection.transaction():
+                await connection.execute(migration.sql)
+                await connection.execute(_RECORD, migration.version, migration.name, migration.checksum)
+    finally:
+        await connection.execute("SELECT pg_advisory_unlock($1)", _LOCK)
+    return todo
+
+
+def new_file(name: str, folder: Path = FOLDER) -> Path:
+    """Start the next migration's file. Raises CannotMigrate for a name that is none."""
+    slug = re.sub(r"[^a-z0-9]+", "_", name.lower()).strip("_")
+    if not slug:
+        raise CannotMigrate(f"{name!r} has no letters to name a file by: say in a few words what the migration does")
+    path = folder / f"{len(read_migrations(folder)) + 1:04}_{slug}.sql"
+    path.write_text(f"-- {name.strip()}. Additive: the previous release must run against it.\n", encoding="utf-8")
+    return path
+
+
+async def _connect() -> asyncpg.Connection:
+    url = load_settings(SinkSettings).database_url.get_secret_value()
+    try:
+        return await asyncpg.connect(url, timeout=10, command_timeout=None)
+    except (OSError, TimeoutError, asyncpg.PostgresError, ValueError) as error:
+        reason = str(error) or "no answer within 10 s"
+        raise CannotMigrate(f"Postgres cannot be reached by DATABASE_URL: {reason}") from error
+
+
+async def _apply_command() -> None:
+    connection = await _connect()
+    try:
+        done = await apply(connection)
+    except asyncpg.PostgresError as error:
+        raise CannotMigrate(f"Postgres refused a migration, nothing of it was kept: {error}") from error
+    finally:
+        await connection.close()
+    print("\n".join(f"applied {migration}" for migration in done) or "nothing to apply")  # noqa: T201 - a command
+
+
+async def _status_command() -> None:
+    connection = await _connect()
+    try:
+        applied = await _read_applied(connection)
+    finally:
+        await connection.close()
+    todo = pending(read_migrations(), applied)
+    lines = [f"applied {version:04}_{name}" for version, name, _ in applied]
+    print("\n".join(lines + [f"pending {migration}" for migration in todo]))  # noqa: T201 - a command
+
+
+def main(arguments: Sequence[str]) -> int:
+    """The command; returns its exit code."""
+    try:
+        match list(arguments):
+            case [] | ["apply"]:
+                asyncio.run(_apply_command())
+            case ["status"]:
+                asyncio.run(_status_command())
+            case ["new", name]:
+                print(new_file(name))  # noqa: T201 - a command
+            case _:
+                print("usage: python -m services.sink.migrate [apply | status | new NAME]", file=sys.stderr)  # noqa: T201 - a command
+                return 2
+    except CannotMigrate as problem:
+        print(problem, file=sys.stderr)  # noqa: T201 - a command
+        return 1
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
