@@ -7,8 +7,8 @@ position. It owns no retries, no pacing and no publishing: those belong to the a
 - a `Finding` is within the bounds of the contract (`schemas.insight_produced`) whatever a model said, and its
   evidence occurs in its own conversation;
 - a conversation the engine cannot judge is a `Refusal` and never hurts its neighbours;
-- when the call fails as a whole it raises an `EngineError`, whose class says what the analyzer does next; each
-  carries the `Usage` of the failed call: what was spent counts even when nothing came of it.
+- when the call fails as a whole it raises an `EngineError`, whose class says what the analyzer does next;
+  each carries the `Usage` of the failed call: what was spent counts even when nothing came of it.
 """
 
 from collections.abc import Sequence

@@ -1,0 +1,118 @@
+"""From turns to one judgement: how much each turn weighs, and what comes out.
+
+The customer's turns count. A later turn weighs more than an earlier one (how it ended is how the customer left),
+a turn with a feeling more than one that states a number, and a bare "thanks" less than a sentence.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from schemas.conversation_received import Turn
+from schemas.subjects import OTHER
+from services.analyzer.offline import language
+from services.analyzer.offline.confidence import UNREADABLE, confidence_of
+from services.analyzer.offline.lexicon import lexicon
+from services.analyzer.offline.sentiment import NOTHING_READ, Reading, normalised, read, valence_of
+from services.analyzer.offline.subjects import ENOUGH_FOR_SERVICE, Tally
+from services.analyzer.offline.tokens import as_read, tokens_of
+from services.analyzer.offline.turns import agents_of, bounded, text_of, those_who_count
+
+SCALE = 0.56
+"""People rate closer to 0 than VADER's compound score; with 0.56 the contract's threshold of 0.2 is reached at a
+valence of 1.5, which is one clear word."""
+
+FIRST_TURN, LATER_TURN, AGENT_TURN = 3.0, 1.0, 0.3
+"""What a turn's words count for the subject: people state their concern first."""
+
+END = 1.75
+"""How much more the last turn weighs than the first; between them the weight grows evenly."""
+FLAT = 0.2
+"""What a turn without any feeling weighs, beside 1 for the strongest."""
+FULL_LENGTH = 12
+SHORTEST = 0.35
+"""A turn of fewer tokens weighs less, down to this share: "Thanks" closes most chats, bad ones too."""
+ADDRESSED = 1.0
+"""A text that opens with @name is half-way to being about a service."""
+
+
+@dataclass(frozen=True, slots=True)
+class HeardTurn:
+    """One turn that counts, as read."""
+
+    turn: Turn
+    tokens: list[str]
+    reading: Reading
+    score: float
+    """This turn alone, in [-1, 1]."""
+    weight: float
+
+
+@dataclass(frozen=True, slots=True)
+class Judgement:
+    """What the rules say of one conversation; `wording` puts it into sentences."""
+
+    sentiment_score: float
+    clusters: tuple[str, ...]
+    confidence: float
+    is_language_known: bool
+    heard: tuple[HeardTurn, ...]
+    """The turns that count, in order; never empty."""
+    weightiest: HeardTurn
+    """The turn that speaks most for the score."""
+
+
+def judge(turns: Sequence[Turn]) -> Judgement:
+    """Judge a conversation of at least one turn. Pure; the time it takes is linear in the text, and bounded."""
+    chosen = bounded(those_who_count(turns))
+    texts = [text_of(turn) for turn in chosen]
+    written = [tokens_of(text) for text in texts]
+    tokens = [as_read(words) for words in written]
+    if not language.is_known(" ".join(texts), [token for words in tokens for token in words]):
+        return _unreadable(chosen, tokens)
+    agents = [turn for turn in bounded(agents_of(turns)) if turn not in chosen]
+    tally = _tally(tokens, agents)
+    is_service = bool(agents) or tally.service + (ADDRESSED if texts[0][:1] == "@" else 0.0) >= ENOUGH_FOR_SERVICE
+    heard = tuple(
+        _hear(turn, text, words, read_words, place=index / max(len(chosen) - 1, 1), is_service=is_service)
+        for index, (turn, text, words, read_words) in enumerate(zip(chosen, texts, written, tokens, strict=True))
+    )
+    score = round(sum(turn.score * turn.weight for turn in heard) / sum(turn.weight for turn in heard), 4)
+    return Judgement(
+        sentiment_score=score,
+        clusters=tally.clusters(),
+        confidence=confidence_of(score, is_found=any(turn.reading.strongest >= 0 for turn in heard)),
+        is_language_known=True,
+        heard=heard,
+        weightiest=max(heard, key=lambda turn: _speaks_for(turn, score)),
+    )
+
+
+def _unreadable(chosen: list[Turn], tokens: list[list[str]]) -> Judgement:
+    heard = tuple(
+        HeardTurn(turn, words, NOTHING_READ, 0.0, 1.0) for turn, words in zip(chosen, tokens, strict=True)
+    )
+    return Judgement(0.0, (OTHER,), UNREADABLE, is_language_known=False, heard=heard, weightiest=heard[0])
+
+
+def _tally(tokens: list[list[str]], agents: list[Turn]) -> Tally:
+    tally = Tally()
+    for index, words in enumerate(tokens):
+        tally.count(words, LATER_TURN if index else FIRST_TURN)
+    for turn in agents:
+        tally.count(as_read(tokens_of(text_of(turn))), AGENT_TURN)
+    return tally
+
+
+def _hear(
+    turn: Turn, text: str, written: list[str], tokens: list[str], *, place: float, is_service: bool
+) -> HeardTurn:
+    reading = read(written, tokens, lexicon(), is_service=is_service)
+    score = SCALE * normalised(valence_of(reading, text, is_service=is_service))
+    late = 1.0 + (END - 1.0) * place
+    long = SHORTEST + (1.0 - SHORTEST) * min(len(tokens) / FULL_LENGTH, 1.0)
+    return HeardTurn(turn, tokens, reading, score, late * long * (FLAT + (1.0 - FLAT) * abs(score) / SCALE))
+
+
+def _speaks_for(turn: HeardTurn, score: float) -> float:
+    """How much a turn contributes toward the score's side."""
+    return turn.score * turn.weight * (1.0 if score > 0 else -1.0)

@@ -1,0 +1,89 @@
+"""The words of a turn that show what was found in it, as they stand there."""
+
+import re
+from bisect import bisect_right
+
+from services.analyzer.offline.conversation import HeardTurn
+
+FEWEST_WORDS, MOST_WORDS = 3, 12
+WORDS_BEFORE = 4
+"""How many words of lead a quotation takes before the words that weigh most."""
+LONGEST = 200
+"""In characters: a "word" without end (a link, a token) is cut."""
+
+_WORD = re.compile(r"\S+")
+_ENDS_OF_SENTENCE = (".", "!", "?", "\u2026")
+
+Span = tuple[int, int]
+
+
+def quote(heard: HeardTurn) -> str:
+    """3 to 12 words in a row around what weighs most, within its sentence where that has three words.
+
+    Fewer words only where the turn has fewer. The result is a part of the turn's text, character by character.
+    """
+    text = heard.turn.text
+    words = [match.span() for match in _WORD.finditer(text)]
+    if not words:
+        return text[:LONGEST]
+    at = _word_at(words, _position(text, heard))
+    first, end = _sentence_around(text, words, at)
+    if end - first > MOST_WORDS:
+        first = max(first, min(at - WORDS_BEFORE, end - MOST_WORDS))
+        end = first + MOST_WORDS
+    if end - first < FEWEST_WORDS:
+        first, end = _with_neighbours(text, words, first, end)
+    return text[words[first][0] : words[end - 1][1]][:LONGEST]
+
+
+def _position(text: str, heard: HeardTurn) -> int:
+    """Where the strongest token stands in the text; 0 when nothing was found or it cannot be told."""
+    if heard.reading.strongest < 0:
+        return 0
+    token = heard.tokens[heard.reading.strongest]
+    lowered = text.lower()
+    spellings = (f"{token[:-2]}n't", f"{token[:-2]}n\u2019t", token) if token.endswith("nt") else (token,)
+    inside_a_word = 0
+    for spelling in spellings:
+        position = lowered.find(spelling)
+        inside_a_word = inside_a_word or max(position, 0)
+        while position >= 0:
+            end = position + len(spelling)
+            if not (lowered[max(position - 1, 0) : position].isalnum() or lowered[end : end + 1].isalnum()):
+                return position
+            position = lowered.find(spelling, end)
+    return inside_a_word
+
+
+def _word_at(words: list[Span], position: int) -> int:
+    return max(bisect_right(words, (position, words[-1][1])) - 1, 0)
+
+
+def _sentence_around(text: str, words: list[Span], at: int) -> Span:
+    """First word and the one after the last of the sentence, looked for no further than a quotation reaches."""
+    first = at
+    while first > 0 and at - first < MOST_WORDS and not _ends_sentence(text, words, first - 1):
+        first -= 1
+    end = at + 1
+    while end < len(words) and end - at < MOST_WORDS and not _ends_sentence(text, words, end - 1):
+        end += 1
+    return first, end
+
+
+def _with_neighbours(text: str, words: list[Span], first: int, end: int) -> Span:
+    """A sentence of one or two words with the one before it, or else the one after it, as far as that fits."""
+    while first > 0 and end - first < MOST_WORDS:
+        first -= 1
+        if end - first >= FEWEST_WORDS and (first == 0 or _ends_sentence(text, words, first - 1)):
+            return first, end
+    while end < len(words) and end - first < MOST_WORDS:
+        end += 1
+        if end - first >= FEWEST_WORDS and _ends_sentence(text, words, end - 1):
+            break
+    return first, end
+
+
+def _ends_sentence(text: str, words: list[Span], index: int) -> bool:
+    end = words[index][1]
+    following = words[index + 1][0] if index + 1 < len(words) else end
+    return text.endswith(_ENDS_OF_SENTENCE, 0, end) or "\n" in text[end:following]

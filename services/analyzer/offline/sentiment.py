@@ -1,0 +1,143 @@
+"""How one text sounds: VADER's rules, and what customers mean when they write to a company.
+
+The rules on negation, degree words, capitals, "but" and exclamation marks and their constants are those of
+Hutto & Gilbert, "VADER: A Parsimonious Rule-based Model for Sentiment Analysis of Social Media Text" (ICWSM
+2014). Ours are the rules for texts about a service: weak signs add up, an open question complains, and
+politeness does not outweigh a complaint (which is how most sarcasm reads: praise beside a complaint).
+"""
+
+from dataclasses import dataclass
+from math import sqrt
+
+from vaderSentiment.vaderSentiment import C_INCR, N_SCALAR
+
+from services.analyzer.offline.lexicon import Kind, Lexicon
+
+EXCLAMATION = 0.292
+MOST_EXCLAMATIONS = 4
+BEFORE_BUT, AFTER_BUT = 0.5, 1.5
+REACH = 3
+"""How many tokens before a word may negate or emphasise it."""
+FADE = 0.05
+"""What a degree word loses with each token of distance."""
+NORMAL = 15.0
+"""VADER's normalisation: a valence v becomes v / sqrt(v^2 + 15)."""
+
+NEGATED_COMPLAINT = -0.4
+"""What a negated complaint is worth: "no delays" is no more than mildly good."""
+COMPLAINT = -1.5
+"""A complaint of this weight or more makes praise beside it count by the share below."""
+PRAISE_BESIDE_COMPLAINT = 0.3
+PRAISE = 1.5
+"""Praise of this weight with no complaint worth LITTLE makes weak signs count by the share below."""
+LITTLE = -1.0
+NAGGING_BESIDE_PRAISE = 0.3
+MOST_NAGGING = -2.5
+NOT_PRAISED = -0.5
+"""Added to what is about a service and does not praise it: few people write to a company to say nothing."""
+OPEN_QUESTION = -0.7
+
+_ENDS_OF_CLAUSE = frozenset(".,;:!?\n")
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """What was read in one text, on VADER's unbounded scale."""
+
+    praise: float
+    complaint: float
+    """The sum of all that speaks against, 0 or negative."""
+    nagging: float
+    is_asking: bool
+    strongest: int
+    """Index of the token that weighs most; -1 when nothing was found."""
+    strongest_length: int
+
+
+NOTHING_READ = Reading(0.0, 0.0, 0.0, is_asking=False, strongest=-1, strongest_length=0)
+
+
+def read(written: list[str], tokens: list[str], lexicon: Lexicon, *, is_service: bool) -> Reading:
+    """Find what a text says; `written` are the tokens with their capitals, `tokens` as read."""
+    book = lexicon.in_service if is_service else lexicon.everywhere
+    praise = complaint = nagging = most = 0.0
+    is_asking = False
+    strongest, strongest_length = -1, 0
+    but = tokens.index("but") if "but" in tokens else -1
+    shouts = None
+    for index, length, (valence, kind) in book.find(tokens):
+        if kind is Kind.NAGGING:
+            nagging += valence
+            continue
+        if kind is Kind.ASKING:
+            is_asking = True
+            continue
+        if not valence:
+            continue
+        if length == 1 and written[index].isupper() and len(written[index]) > 1:
+            shouts = _shouts_in_places(written) if shouts is None else shouts
+            valence += _toward(valence, C_INCR) if shouts else 0.0
+        valence = _in_context(valence, tokens, index, lexicon, is_word=length == 1)
+        if but >= 0:
+            valence *= BEFORE_BUT if index < but else AFTER_BUT
+        if valence > 0:
+            praise += valence
+        else:
+            complaint += valence
+        if abs(valence) > most:
+            most, strongest, strongest_length = abs(valence), index, length
+    return Reading(praise, complaint, nagging, is_asking, strongest, strongest_length)
+
+
+def valence_of(reading: Reading, text: str, *, is_service: bool) -> float:
+    """What a text comes to, on VADER's unbounded scale: negative for a complaint."""
+    praise, complaint = reading.praise, reading.complaint
+    if is_service:
+        if complaint <= COMPLAINT:
+            praise *= PRAISE_BESIDE_COMPLAINT
+        if praise >= PRAISE and complaint > LITTLE:
+            valence = praise + complaint + NAGGING_BESIDE_PRAISE * reading.nagging
+        else:
+            valence = praise + complaint + max(reading.nagging, MOST_NAGGING) + _unpraised(reading, text)
+    else:
+        valence = praise + complaint
+    if valence and "!" in text:
+        valence += _toward(valence, EXCLAMATION * min(text.count("!"), MOST_EXCLAMATIONS))
+    return valence
+
+
+def normalised(valence: float) -> float:
+    """A valence in [-1, 1], as VADER's compound score."""
+    return valence / sqrt(valence * valence + NORMAL)
+
+
+def _unpraised(reading: Reading, text: str) -> float:
+    if "?" in text:
+        return NOT_PRAISED if reading.is_asking else NOT_PRAISED + OPEN_QUESTION
+    return NOT_PRAISED if reading.complaint or reading.nagging or reading.praise else 0.0
+
+
+def _in_context(valence: float, tokens: list[str], index: int, lexicon: Lexicon, *, is_word: bool) -> float:
+    is_negated = False
+    share = 1.0
+    for before in range(index - 1, max(index - 1 - REACH, -1), -1):
+        token = tokens[before]
+        if token in lexicon.emphasis:
+            valence += _toward(valence, lexicon.emphasis[token] * share)
+        elif token in lexicon.negations:
+            is_negated = True
+        elif token[0] in _ENDS_OF_CLAUSE:
+            break
+        share -= FADE
+    if is_negated and is_word:
+        return valence * (N_SCALAR if valence > 0 else NEGATED_COMPLAINT)
+    return valence
+
+
+def _shouts_in_places(written: list[str]) -> bool:
+    """Whether capitals stand out: a text all in capitals emphasises nothing."""
+    return not all(token.isupper() for token in written if token.isalpha())
+
+
+def _toward(valence: float, added: float) -> float:
+    return added if valence > 0 else -added
