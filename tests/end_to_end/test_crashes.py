@@ -1,0 +1,49 @@
+"""kill -9 of each service in the middle of 2,000 conversations: nothing is lost and nothing counted twice."""
+
+import asyncio
+from functools import partial
+
+import pytest
+
+from tests.end_to_end.audit import assert_exact
+from tests.end_to_end.conversations import numbered
+from tests.end_to_end.deployment import Deployment
+from tests.waiting import eventually
+
+CONVERSATIONS = 2_000
+
+
+@pytest.mark.parametrize("kind", ["ingress", "analyzer", "sink"])
+async def test_a_killed_service_takes_up_where_it_was(kind: str, pipeline: Deployment) -> None:
+    posting = asyncio.create_task(pipeline.post_until_accepted(numbered(CONVERSATIONS)))
+    await eventually(partial(some_are_stored, pipeline, 200), what="the first 200 are stored")
+    victim = pipeline.the(kind)
+    await victim.kill()
+    await victim.restart()
+    accepted = await posting
+    assert len(accepted) == CONVERSATIONS
+    await pipeline.settled(accepted)
+    await assert_exact(pipeline.database_url, accepted)
+
+
+async def some_are_stored(pipeline: Deployment, count: int) -> bool:
+    return bool((await pipeline.status())["conversations"]["completed"] >= count)
+
+
+async def test_all_three_killed_at_once_and_twice_lose_nothing(pipeline: Deployment) -> None:
+    posting = asyncio.create_task(pipeline.post_until_accepted(numbered(CONVERSATIONS, "all")))
+    for stored in (150, 600):
+        await eventually(partial(some_are_stored, pipeline, stored), what=f"{stored} are stored")
+        await asyncio.gather(*(service.kill() for service in pipeline.services))
+        await pipeline.start()
+    accepted = await posting
+    await pipeline.settled(accepted)
+    await assert_exact(pipeline.database_url, accepted)
+
+
+async def test_every_service_stops_in_order_when_asked(pipeline: Deployment) -> None:
+    accepted = await pipeline.post_until_accepted(numbered(300, "stop"))
+    assert [await service.stop() for service in pipeline.services] == [0, 0, 0]
+    await pipeline.start()
+    await pipeline.settled(accepted)
+    await assert_exact(pipeline.database_url, accepted)

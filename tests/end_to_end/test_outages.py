@@ -1,0 +1,65 @@
+"""Kafka away for 20 seconds, Postgres away for 20 seconds: nothing is lost, everything resumes by itself."""
+
+import asyncio
+import time
+
+import httpx
+
+from tests.end_to_end.audit import assert_exact
+from tests.end_to_end.conversations import numbered
+from tests.end_to_end.deployment import Deployment
+from tests.infrastructure import OwnStack
+from tests.waiting import eventually
+
+OUTAGE_SECONDS = 20
+
+
+async def test_kafka_stopped_for_a_while(own_stack: OwnStack, own_deployment: Deployment) -> None:
+    accepted = await own_deployment.post_until_accepted(numbered(300, "before"))
+    await own_stack.stop_kafka()
+    began = time.monotonic()
+    answers = [await timed_post(own_deployment, number) for number in range(10)]
+    assert {status for status, _, _ in answers} == {503}
+    assert max(seconds for _, seconds, _ in answers) < 2
+    assert all(retry_after is not None for _, _, retry_after in answers)
+
+    posting = asyncio.create_task(own_deployment.post_until_accepted(numbered(700, "during")))
+    await asyncio.sleep(max(0, OUTAGE_SECONDS - (time.monotonic() - began)))  # the outage itself: there is no condition
+    await own_stack.start_kafka()
+    accepted |= await posting
+    accepted |= await own_deployment.post_until_accepted([tried(number) for number in range(10)])
+    await own_deployment.settled(accepted)
+    await assert_exact(own_deployment.database_url, accepted)
+    for service in own_deployment.services:
+        await service.ready()
+
+
+def tried(number: int) -> dict[str, object]:
+    return {"conversation_id": f"tried-{number}", "turns": [{"text": "I want my money back for this broken thing."}]}
+
+
+async def timed_post(deployment: Deployment, number: int) -> tuple[int, float, str | None]:
+    began = time.monotonic()
+    answer = await deployment.post(tried(number))
+    return answer.status_code, time.monotonic() - began, answer.headers.get("retry-after")
+
+
+async def test_postgres_stopped_for_a_while(own_stack: OwnStack, own_deployment: Deployment) -> None:
+    accepted = await own_deployment.post_until_accepted(numbered(300, "before"))
+    await own_stack.stop_postgres()
+    began = time.monotonic()
+    accepted |= await own_deployment.post_until_accepted(numbered(700, "during"))
+    await eventually(lambda: answers_503(own_deployment), what="the read API says that Postgres is away")
+    await asyncio.sleep(max(0, OUTAGE_SECONDS - (time.monotonic() - began)))  # the outage itself: there is no condition
+    await own_stack.start_postgres()
+    await own_deployment.settled(accepted)
+    await assert_exact(own_deployment.database_url, accepted)
+    await own_deployment.the("sink").ready()
+
+
+async def answers_503(deployment: Deployment) -> bool:
+    sink = deployment.the("sink")
+    async with httpx.AsyncClient(timeout=10) as client:
+        answer = await client.get(f"{sink.url}/api/v1/insights")
+    ready, _ = await sink.readiness()
+    return (answer.status_code, ready, answer.headers["content-type"]) == (503, 503, "application/problem+json")
