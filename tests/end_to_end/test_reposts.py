@@ -14,14 +14,13 @@ async def post_and_settle(pipeline: Deployment, text: str) -> dict[str, Any]:
     answer = await pipeline.post({"conversation_id": "thread-1", "turns": [{"text": text}]})
     assert answer.status_code == 202
 
-    async def is_current() -> dict[str, Any] | None:
+    async def is_current() -> bool:
         found: dict[str, Any] = await pipeline.conversation("thread-1")
         is_done = found["status"] == "completed" and found["turns"][0]["text"] == text
-        return found if is_done and found["insight"]["text"] == text else None
+        return bool(is_done and found["insight"]["text"] == text)
 
-    found = await eventually(is_current, what=f"{text[:20]}… is shown")
-    assert found is not None  # eventually returns only what is true
-    return found
+    await eventually(is_current, what=f"{text[:20]}… is shown")
+    return await pipeline.conversation("thread-1")
 
 
 async def test_the_same_posted_twice_changes_nothing(pipeline: Deployment) -> None:
