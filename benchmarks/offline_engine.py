@@ -152,7 +152,7 @@ def _entropy(counts: Counter[str]) -> float:
 
 
 def purity(expected: Sequence[str], named: Sequence[str]) -> float:
-    members = defaultdict(Counter)
+    members: defaultdict[str, Counter[str]] = defaultdict(Counter)
     for label, cluster in zip(expected, named, strict=True):
         members[cluster][label] += 1
     return sum(max(counts.values()) for counts in members.values()) / len(expected)

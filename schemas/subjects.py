@@ -63,9 +63,7 @@ def subject_registry() -> SubjectRegistry:
     Raises ValueError when two subjects share a name: a cluster must mean one subject.
     """
     document = json.loads((files("schemas") / "subjects.json").read_text(encoding="utf-8"))
-    subjects = tuple(
-        Subject(entry["slug"], entry["title"], tuple(entry["aliases"])) for entry in document["subjects"]
-    )
+    subjects = tuple(Subject(entry["slug"], entry["title"], tuple(entry["aliases"])) for entry in document["subjects"])
     by_name: dict[str, Subject] = {}
     for subject in subjects:
         for name in (subject.slug, *subject.aliases):

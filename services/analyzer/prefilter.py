@@ -23,12 +23,17 @@ _LINK = re.compile(r"(?:https?://|www\.)\S+")
 _ANYTHING_SAID = re.compile(r"[^\W_]|[\u2600-\u27bf\U0001f300-\U0001faff]")
 _HANDLE = re.compile(r"@\w+")
 _LETTER = re.compile(r"[^\W\d_]")
-_COURTESY: Final = frozenset(
-    """hi hello hey there dear sir madam team all everyone good morning afternoon evening day night bye goodbye
-    thanks thank you thx ty cheers ok okay k alright yes yep yeah no problem welcome you're your're ur so much very
-    a lot again for the your help and to have nice one great perfect""".split()
+_COURTESY_WORDS: Final = (
+    "hi hello hey there dear sir madam team all everyone good morning afternoon evening day night bye "
+    "goodbye thanks thank you thx ty cheers ok okay k alright yes yep yeah no welcome ur again for the "
+    "your help reply info and to"
 )
-_PRAISE_OR_BLAME = re.compile(r"!{2,}|\?")
+_COURTESY: Final = frozenset(_COURTESY_WORDS.split())
+_EMPHASIS = re.compile(r"!|\?")
+_STRONG_EMPHASIS = re.compile(r"[!?]{2}")
+_LETTERS_A_SIGN: Final = 3
+"""A letter outside ASCII counts as so many: other scripts write a word with one to three."""
+_STOPS: Final = frozenset(".,;:\n")
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,7 +71,7 @@ class Prefilter:
         tokens = as_read(tokens_of(text))
         if _is_courtesy(text, tokens):
             return BOILERPLATE
-        if len(_LETTER.findall(without_links)) < self.min_characters and not _has_known_word(tokens):
+        if _letters(without_links) < self.min_characters and not _says_something(text, tokens):
             return TOO_SHORT
         return None
 
@@ -86,17 +91,21 @@ def _says_much(texts: list[str], min_characters: int) -> bool:
 
 
 def _is_courtesy(text: str, tokens: list[str]) -> bool:
-    """A greeting or a thank-you and nothing else; shouted or asked it may mean more."""
-    words = [token for token in tokens if token[0].isalpha()]
-    if not 0 < len(words) <= MOST_COURTESY_WORDS or _PRAISE_OR_BLAME.search(text):
+    """A plain greeting or thank-you and nothing else; shouted or asked it may mean more."""
+    words = [token for token in tokens if token not in _STOPS]
+    if not 0 < len(words) <= MOST_COURTESY_WORDS or _EMPHASIS.search(text):
         return False
-    return all(word in _COURTESY for word in words) and len(words) + _stops(tokens) == len(tokens)
+    return all(word in _COURTESY for word in words)
 
 
-def _stops(tokens: list[str]) -> int:
-    return sum(token[0] in ".,;:!\n" for token in tokens)
+def _letters(text: str) -> int:
+    return sum(1 if letter.isascii() else _LETTERS_A_SIGN for letter in _LETTER.findall(text))
 
 
-def _has_known_word(tokens: list[str]) -> bool:
-    signs = any(meaning[0] for _, _, meaning in lexicon().in_service.find(tokens))
-    return signs or next(subject_book().find(tokens), None) is not None
+def _says_something(text: str, tokens: list[str]) -> bool:
+    """Whether a very short text has a word that any word list knows, or emphasis that stands for one."""
+    if _STRONG_EMPHASIS.search(text):
+        return True
+    if any(valence for _, _, (valence, _) in lexicon().in_service.find(tokens)):
+        return True
+    return next(subject_book().find(tokens), None) is not None

@@ -7,7 +7,7 @@ a turn with a feeling more than one that states a number, and a bare "thanks" le
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from schemas.conversation_received import Turn
+from schemas.conversation_received import Role, Turn
 from schemas.subjects import OTHER
 from services.analyzer.offline import language
 from services.analyzer.offline.confidence import UNREADABLE, confidence_of
@@ -23,6 +23,8 @@ valence of 1.5, which is one clear word."""
 
 FIRST_TURN, LATER_TURN, AGENT_TURN = 3.0, 1.0, 0.3
 """What a turn's words count for the subject: people state their concern first."""
+AGENT_CHARACTERS = 400
+"""Of an agent's turn only its opening is read: what follows are lists, terms and instructions."""
 
 END = 1.75
 """How much more the last turn weighs than the first; between them the weight grows evenly."""
@@ -33,6 +35,8 @@ SHORTEST = 0.35
 """A turn of fewer tokens weighs less, down to this share: "Thanks" closes most chats, bad ones too."""
 ADDRESSED = 1.0
 """A text that opens with @name is half-way to being about a service."""
+
+_DESKS = ("support", "help", "care", "service", "assist")
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,9 +73,9 @@ def judge(turns: Sequence[Turn]) -> Judgement:
     tokens = [as_read(words) for words in written]
     if not language.is_known(" ".join(texts), [token for words in tokens for token in words]):
         return _unreadable(chosen, tokens)
-    agents = [turn for turn in bounded(agents_of(turns)) if turn not in chosen]
+    agents = [] if chosen[0].role is Role.AGENT else bounded(agents_of(turns))
     tally = _tally(tokens, agents)
-    is_service = bool(agents) or tally.service + (ADDRESSED if texts[0][:1] == "@" else 0.0) >= ENOUGH_FOR_SERVICE
+    is_service = bool(agents) or tally.service + _address(texts[0]) >= ENOUGH_FOR_SERVICE
     heard = tuple(
         _hear(turn, text, words, read_words, place=index / max(len(chosen) - 1, 1), is_service=is_service)
         for index, (turn, text, words, read_words) in enumerate(zip(chosen, texts, written, tokens, strict=True))
@@ -88,9 +92,7 @@ def judge(turns: Sequence[Turn]) -> Judgement:
 
 
 def _unreadable(chosen: list[Turn], tokens: list[list[str]]) -> Judgement:
-    heard = tuple(
-        HeardTurn(turn, words, NOTHING_READ, 0.0, 1.0) for turn, words in zip(chosen, tokens, strict=True)
-    )
+    heard = tuple(HeardTurn(turn, words, NOTHING_READ, 0.0, 1.0) for turn, words in zip(chosen, tokens, strict=True))
     return Judgement(0.0, (OTHER,), UNREADABLE, is_language_known=False, heard=heard, weightiest=heard[0])
 
 
@@ -99,13 +101,19 @@ def _tally(tokens: list[list[str]], agents: list[Turn]) -> Tally:
     for index, words in enumerate(tokens):
         tally.count(words, LATER_TURN if index else FIRST_TURN)
     for turn in agents:
-        tally.count(as_read(tokens_of(text_of(turn))), AGENT_TURN)
+        tally.count(as_read(tokens_of(text_of(turn)[:AGENT_CHARACTERS])), AGENT_TURN)
     return tally
 
 
-def _hear(
-    turn: Turn, text: str, written: list[str], tokens: list[str], *, place: float, is_service: bool
-) -> HeardTurn:
+def _address(opening: str) -> float:
+    """How much the name a text opens with says that it is put to a company."""
+    if not opening.startswith("@"):
+        return 0.0
+    name = opening.partition(" ")[0].lower()
+    return ENOUGH_FOR_SERVICE if any(desk in name for desk in _DESKS) else ADDRESSED
+
+
+def _hear(turn: Turn, text: str, written: list[str], tokens: list[str], *, place: float, is_service: bool) -> HeardTurn:
     reading = read(written, tokens, lexicon(), is_service=is_service)
     score = SCALE * normalised(valence_of(reading, text, is_service=is_service))
     late = 1.0 + (END - 1.0) * place

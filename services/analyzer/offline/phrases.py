@@ -5,18 +5,19 @@ Phrases win over words and longer phrases over shorter ones, so "not working" is
 
 from collections.abc import Iterable, Iterator
 from importlib.resources import files
+from itertools import compress
 from typing import Generic, TypeVar
 
 from services.analyzer.offline.tokens import as_read, tokens_of
 
 Meaning = TypeVar("Meaning")
 
-Following = tuple[tuple[list[str], int, Meaning], ...]
-"""What may follow a first token: (the other tokens, length in all, meaning), longest first."""
+Phrase = tuple[list[str], int, Meaning]
+"""The tokens after the first, the length with it, the meaning."""
 
 
 class PhraseBook(Generic[Meaning]):
-    """An immutable set of entries, by their first token."""
+    """An immutable set of entries, by their first token and then by their second."""
 
     __slots__ = ("_openings",)
 
@@ -28,34 +29,36 @@ class PhraseBook(Generic[Meaning]):
                 phrases.setdefault(first, {})[tuple(rest)] = meaning
             else:
                 words[first] = meaning
-        self._openings: dict[str, tuple[Meaning | None, Following[Meaning]]] = {
-            first: (words.get(first), _longest_first(phrases.get(first, {}))) for first in words | phrases
+        self._openings: dict[str, tuple[Meaning | None, dict[str, list[Phrase[Meaning]]]]] = {
+            first: (words.get(first), _by_second_token(phrases.get(first, {}))) for first in words | phrases
         }
-
-    def __contains__(self, word: str) -> bool:
-        """Whether an entry begins with this token."""
-        return word in self._openings
 
     def find(self, tokens: list[str]) -> Iterator[tuple[int, int, Meaning]]:
         """Each entry found, left to right, none overlapping another: (index, length in tokens, meaning)."""
+        openings = list(map(self._openings.get, tokens))
         free_from = 0
-        for index, opening in enumerate(map(self._openings.get, tokens)):
-            if opening is None or index < free_from:
+        for index in compress(range(len(tokens)), openings):
+            opening = openings[index]
+            if index < free_from or opening is None:
                 continue
             meaning, following = opening
-            for rest, length, phrase_meaning in following:
-                if tokens[index + 1 : index + length] == rest:
-                    yield index, length, phrase_meaning
-                    free_from = index + length
-                    break
-            else:
-                if meaning is not None:
-                    yield index, 1, meaning
+            if following and index + 1 < len(tokens) and (phrases := following.get(tokens[index + 1])):
+                for rest, length, phrase_meaning in phrases:
+                    if tokens[index + 1 : index + length] == rest:
+                        free_from = index + length
+                        yield index, length, phrase_meaning
+                        break
+                if index < free_from:
+                    continue
+            if meaning is not None:
+                yield index, 1, meaning
 
 
-def _longest_first(phrases: dict[tuple[str, ...], Meaning]) -> Following[Meaning]:
-    by_length = sorted(phrases.items(), key=lambda phrase: (-len(phrase[0]), phrase[0]))
-    return tuple((list(rest), len(rest) + 1, meaning) for rest, meaning in by_length)
+def _by_second_token(phrases: dict[tuple[str, ...], Meaning]) -> dict[str, list[Phrase[Meaning]]]:
+    by_second: dict[str, list[Phrase[Meaning]]] = {}
+    for rest, meaning in sorted(phrases.items(), key=lambda phrase: (-len(phrase[0]), phrase[0])):
+        by_second.setdefault(rest[0], []).append((list(rest), len(rest) + 1, meaning))
+    return by_second
 
 
 def read_word_list(file_name: str) -> Iterator[tuple[str, float, tuple[str, ...]]]:

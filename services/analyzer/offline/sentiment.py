@@ -6,6 +6,7 @@ Hutto & Gilbert, "VADER: A Parsimonious Rule-based Model for Sentiment Analysis 
 politeness does not outweigh a complaint (which is how most sarcasm reads: praise beside a complaint).
 """
 
+import re
 from dataclasses import dataclass
 from math import sqrt
 
@@ -23,6 +24,8 @@ FADE = 0.05
 NORMAL = 15.0
 """VADER's normalisation: a valence v becomes v / sqrt(v^2 + 15)."""
 
+PRAISE_IN_QUOTES = -0.5
+"""A single word in quotation marks is meant the other way round: their "service"."""
 NEGATED_COMPLAINT = -0.4
 """What a negated complaint is worth: "no delays" is no more than mildly good."""
 COMPLAINT = -1.5
@@ -36,7 +39,10 @@ MOST_NAGGING = -2.5
 NOT_PRAISED = -0.5
 """Added to what is about a service and does not praise it: few people write to a company to say nothing."""
 OPEN_QUESTION = -0.7
+PRAISE_IN_QUESTION = 0.3
+"""Who asks a company is polite first: "thanks, but when will it arrive?"."""
 
+_QUOTED_WORD = re.compile(r'["\u201c]\w+["\u201d]')
 _ENDS_OF_CLAUSE = frozenset(".,;:!?\n")
 
 
@@ -64,28 +70,21 @@ def read(written: list[str], tokens: list[str], lexicon: Lexicon, *, is_service:
     is_asking = False
     strongest, strongest_length = -1, 0
     but = tokens.index("but") if "but" in tokens else -1
-    shouts = None
-    for index, length, (valence, kind) in book.find(tokens):
+    for index, length, (rating, kind) in book.find(tokens):
         if kind is Kind.NAGGING:
-            nagging += valence
-            continue
-        if kind is Kind.ASKING:
+            nagging += rating
+        elif kind is Kind.ASKING:
             is_asking = True
-            continue
-        if not valence:
-            continue
-        if length == 1 and written[index].isupper() and len(written[index]) > 1:
-            shouts = _shouts_in_places(written) if shouts is None else shouts
-            valence += _toward(valence, C_INCR) if shouts else 0.0
-        valence = _in_context(valence, tokens, index, lexicon, is_word=length == 1)
-        if but >= 0:
-            valence *= BEFORE_BUT if index < but else AFTER_BUT
-        if valence > 0:
-            praise += valence
-        else:
-            complaint += valence
-        if abs(valence) > most:
-            most, strongest, strongest_length = abs(valence), index, length
+        elif rating:
+            valence = _in_context(_shouted(rating, written, index, length), tokens, index, lexicon, length)
+            if but >= 0:
+                valence *= BEFORE_BUT if index < but else AFTER_BUT
+            if valence > 0:
+                praise += valence
+            else:
+                complaint += valence
+            if abs(valence) > most:
+                most, strongest, strongest_length = abs(valence), index, length
     return Reading(praise, complaint, nagging, is_asking, strongest, strongest_length)
 
 
@@ -93,6 +92,10 @@ def valence_of(reading: Reading, text: str, *, is_service: bool) -> float:
     """What a text comes to, on VADER's unbounded scale: negative for a complaint."""
     praise, complaint = reading.praise, reading.complaint
     if is_service:
+        if "?" in text:
+            praise *= PRAISE_IN_QUESTION
+        if ('"' in text or "\u201c" in text) and _QUOTED_WORD.search(text):
+            praise *= PRAISE_IN_QUOTES
         if complaint <= COMPLAINT:
             praise *= PRAISE_BESIDE_COMPLAINT
         if praise >= PRAISE and complaint > LITTLE:
@@ -117,7 +120,18 @@ def _unpraised(reading: Reading, text: str) -> float:
     return NOT_PRAISED if reading.complaint or reading.nagging or reading.praise else 0.0
 
 
-def _in_context(valence: float, tokens: list[str], index: int, lexicon: Lexicon, *, is_word: bool) -> float:
+def _shouted(valence: float, written: list[str], index: int, length: int) -> float:
+    """A word in capitals weighs more, where capitals stand out: a text all in capitals emphasises nothing."""
+    word = written[index]
+    if length > 1 or len(word) == 1 or not word.isupper():
+        return valence
+    if all(token.isupper() for token in written if token.isalpha()):
+        return valence
+    return valence + _toward(valence, C_INCR)
+
+
+def _in_context(valence: float, tokens: list[str], index: int, lexicon: Lexicon, length: int) -> float:
+    """A valence after the negations and degree words before it; phrases hold their own negation."""
     is_negated = False
     share = 1.0
     for before in range(index - 1, max(index - 1 - REACH, -1), -1):
@@ -129,14 +143,9 @@ def _in_context(valence: float, tokens: list[str], index: int, lexicon: Lexicon,
         elif token[0] in _ENDS_OF_CLAUSE:
             break
         share -= FADE
-    if is_negated and is_word:
+    if is_negated and length == 1:
         return valence * (N_SCALAR if valence > 0 else NEGATED_COMPLAINT)
     return valence
-
-
-def _shouts_in_places(written: list[str]) -> bool:
-    """Whether capitals stand out: a text all in capitals emphasises nothing."""
-    return not all(token.isupper() for token in written if token.isalpha())
 
 
 def _toward(valence: float, added: float) -> float:

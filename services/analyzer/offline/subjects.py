@@ -43,9 +43,10 @@ def _meaning(weights: list[tuple[str, float]]) -> tuple[Hints, float]:
 class Tally:
     """The points of each subject over the turns of one conversation."""
 
-    __slots__ = ("_points", "service")
+    __slots__ = ("_book", "_points", "service")
 
     def __init__(self) -> None:
+        self._book = subject_book()
         self._points: defaultdict[str, float] = defaultdict(float)
         self.service = 0.0
         """How strongly the turns counted say that a company's service is meant."""
@@ -53,7 +54,7 @@ class Tally:
     def count(self, tokens: list[str], weight: float) -> None:
         """Add a turn's points, times its weight; an entry counts once a turn."""
         seen: set[int] = set()
-        for _, _, meaning in subject_book().find(tokens):
+        for _, _, meaning in self._book.find(tokens):
             if id(meaning) in seen:
                 continue
             seen.add(id(meaning))

@@ -29,7 +29,9 @@ def summary_of(judgement: Judgement) -> str:
     subject = "" if judgement.clusters[0] == OTHER else f", {_title(judgement.clusters[0])}"
     opening = _cut(_one_line(without_noise(judgement.heard[0].turn.text[: 4 * LONGEST_OPENING])), LONGEST_OPENING)
     ending = _ending(judgement)
-    return _cut(f"{mood} {_speaker(judgement)}{subject}: “{opening}”{ending and f' ({ending})'}", MAX_SUMMARY_CHARACTERS)
+    return _cut(
+        f"{mood} {_speaker(judgement)}{subject}: “{opening}”{ending and f' ({ending})'}", MAX_SUMMARY_CHARACTERS
+    )
 
 
 def _feeling(judgement: Judgement, quoted: str) -> str:
