@@ -10,6 +10,7 @@ from tests import infrastructure as servers
 from tests.infrastructure import Infrastructure, OwnStack
 from tests.infrastructure.databases import database, migrated_template
 from tests.infrastructure.own_loop import run_in_own_loop
+from undertone.topics import apply
 
 os.environ.pop("XAI_API_KEY", None)  # a key in someone's environment is never spent by a test
 
@@ -30,8 +31,6 @@ def topic_prefix() -> str:
 @pytest.fixture
 def kafka_topics(infrastructure: Infrastructure, topic_prefix: str) -> str:
     """Every topic of the contract, created under this test's prefix; the value is the prefix."""
-    from undertone.topics import apply  # so that unit tests import no Kafka client
-
     run_in_own_loop(apply(infrastructure.bootstrap_servers, prefix=topic_prefix))
     return topic_prefix
 

@@ -9,7 +9,10 @@ from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 
+from tests.infrastructure.databases import create_migrated_database
+from tests.infrastructure.own_loop import run_in_own_loop
 from tests.infrastructure.servers import KafkaServer, PostgresServer, new_kafka, new_postgres, running
+from undertone.topics import apply
 
 __all__ = ["Infrastructure", "OwnStack", "infrastructure", "own_stack"]
 
@@ -69,10 +72,6 @@ class OwnStack:
 @contextmanager
 def own_stack() -> Iterator[OwnStack]:
     """Start a private Kafka and Postgres with topics and a migrated database; stop them afterwards."""
-    from tests.infrastructure.databases import create_migrated_database
-    from tests.infrastructure.own_loop import run_in_own_loop
-    from undertone.topics import apply
-
     with running(new_kafka()) as kafka, running(new_postgres()) as postgres:
         run_in_own_loop(apply(kafka.bootstrap_servers))
         yield OwnStack(kafka, postgres, create_migrated_database(postgres.url, "undertone_test"))

@@ -6,6 +6,8 @@ a test stops and starts again has to come back on its port.
 
 import asyncio
 import os
+import tempfile
+from pathlib import Path
 
 os.environ.setdefault("TESTCONTAINERS_RYUK_DISABLED", "true")  # read at import; we remove what we start
 
@@ -19,25 +21,8 @@ from undertone.embedded.postgres import answers_query
 
 KAFKA_IMAGE = "apache/kafka:4.3.1"
 POSTGRES_IMAGE = "pgvector/pgvector:pg18"
-KAFKA_ENVIRONMENT = {
-    # One property of our own replaces the image's whole default configuration: so all are here.
-    "CLUSTER_ID": "dW5kZXJ0b25lLXRlc3QtMQ",
-    "KAFKA_NODE_ID": "1",
-    "KAFKA_PROCESS_ROLES": "broker,controller",
-    "KAFKA_CONTROLLER_QUORUM_VOTERS": "1@localhost:9093",
-    "KAFKA_CONTROLLER_LISTENER_NAMES": "CONTROLLER",
-    "KAFKA_LISTENERS": "CLIENTS://:9092,CONTROLLER://:9093",
-    "KAFKA_LISTENER_SECURITY_PROTOCOL_MAP": "CLIENTS:PLAINTEXT,CONTROLLER:PLAINTEXT",
-    "KAFKA_INTER_BROKER_LISTENER_NAME": "CLIENTS",
-    "KAFKA_AUTO_CREATE_TOPICS_ENABLE": "false",
-    "KAFKA_OFFSETS_TOPIC_REPLICATION_FACTOR": "1",
-    "KAFKA_OFFSETS_TOPIC_NUM_PARTITIONS": "4",
-    "KAFKA_TRANSACTION_STATE_LOG_REPLICATION_FACTOR": "1",
-    "KAFKA_TRANSACTION_STATE_LOG_MIN_ISR": "1",
-    "KAFKA_GROUP_INITIAL_REBALANCE_DELAY_MS": "0",
-    "KAFKA_LOG_DIRS": "/var/lib/kafka/data",
-    "KAFKA_HEAP_OPTS": "-Xms256m -Xmx256m",
-}
+KAFKA_CONFIGURATION = Path(__file__).parents[2] / "infra" / "kafka"
+"""The one that docker-compose.yml uses: tests differ in the advertised address only."""
 
 
 class _ContainerServer:
@@ -78,13 +63,25 @@ class ContainerKafka(_ContainerServer):
     def __init__(self) -> None:
         port = free_port()
         self.bootstrap_servers = f"{LOOPBACK}:{port}"
-        self.container = DockerContainer(KAFKA_IMAGE).with_envs(
-            **KAFKA_ENVIRONMENT, KAFKA_ADVERTISED_LISTENERS=f"CLIENTS://{self.bootstrap_servers}"
+        self._configuration = tempfile.TemporaryDirectory(prefix="undertone-test-kafka-")
+        folder = Path(self._configuration.name)
+        folder.chmod(0o755)  # the container reads it as another user
+        for file in KAFKA_CONFIGURATION.iterdir():
+            text = file.read_text().replace("OUTSIDE://127.0.0.1:19092", f"OUTSIDE://{self.bootstrap_servers}")
+            (folder / file.name).write_text(text)
+        self.container = (
+            DockerContainer(KAFKA_IMAGE)
+            .with_env("KAFKA_HEAP_OPTS", "-Xms256m -Xmx256m")
+            .with_volume_mapping(str(folder), "/mnt/shared/config", "ro")
         )
-        self.container.ports["9092/tcp"] = (LOOPBACK, port)
+        self.container.ports["19092/tcp"] = (LOOPBACK, port)  # type: ignore[assignment]  # docker-py takes (host, port)
 
     async def is_ready(self) -> bool:
         return await answers_metadata(self.bootstrap_servers)
+
+    def dispose(self) -> None:
+        super().dispose()
+        self._configuration.cleanup()
 
 
 class ContainerPostgres(_ContainerServer):
@@ -95,7 +92,7 @@ class ContainerPostgres(_ContainerServer):
         self.container = PostgresContainer(
             POSTGRES_IMAGE, username="undertone", password=password, dbname="postgres", driver=None
         )
-        self.container.ports["5432/tcp"] = (LOOPBACK, port)
+        self.container.ports["5432/tcp"] = (LOOPBACK, port)  # type: ignore[assignment]  # docker-py takes (host, port)
 
     async def is_ready(self) -> bool:
         return await answers_query(self.url)

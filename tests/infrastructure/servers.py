@@ -45,7 +45,7 @@ class PostgresServer(Server, Protocol):
 
 def new_kafka() -> KafkaServer:
     if _wants_containers():
-        from tests.infrastructure.containers import ContainerKafka
+        from tests.infrastructure.containers import ContainerKafka  # noqa: PLC0415 - only then needed
 
         return ContainerKafka()
     return EmbeddedKafkaServer()
@@ -53,7 +53,7 @@ def new_kafka() -> KafkaServer:
 
 def new_postgres() -> PostgresServer:
     if _wants_containers():
-        from tests.infrastructure.containers import ContainerPostgres
+        from tests.infrastructure.containers import ContainerPostgres  # noqa: PLC0415 - only then needed
 
         return ContainerPostgres()
     return EmbeddedPostgresServer()
@@ -72,7 +72,7 @@ AnyServer = TypeVar("AnyServer", bound=Server)
 def running(server: AnyServer) -> Iterator[AnyServer]:
     """Start a server; dispose of it at the end, however the test left it."""
     try:
-        run_in_own_loop(server.start())  # type: ignore[arg-type]  # a protocol's `async def` is a Coroutine here
+        run_in_own_loop(server.start())
         yield server
     finally:
         server.dispose()

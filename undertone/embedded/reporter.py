@@ -37,7 +37,7 @@ class SilentReporter:
     def note(self, text: str) -> None: ...
 
     @contextmanager
-    def download(self, what: str, total_bytes: int) -> Iterator[Advance]:
+    def download(self, what: str, total_bytes: int) -> Iterator[Advance]:  # noqa: ARG002 - says nothing
         yield lambda _: None
 
     def begins(self, part: str, doing: str) -> None: ...
@@ -55,7 +55,7 @@ class ConsoleReporter:
         self._live: Live | None = None
 
     def note(self, text: str) -> None:
-        self.console.print(Text(text))
+        self.console.print(Text(text), soft_wrap=True)
 
     @contextmanager
     def download(self, what: str, total_bytes: int) -> Iterator[Advance]:
@@ -76,7 +76,7 @@ class ConsoleReporter:
         seconds = time.monotonic() - self._begun.pop(part, time.monotonic())
         self._doing.pop(part, None)
         mark = Text("  ✓ ", style="green")
-        self.console.print(Text.assemble(mark, f"{part:<12}", what, (f"  {seconds:.1f} s", "dim")))
+        self.console.print(Text.assemble(mark, f"{part:<12}", what, (f"  {seconds:.1f} s", "dim")), soft_wrap=True)
         self._refresh()
 
     def quiet(self) -> None:

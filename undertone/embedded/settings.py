@@ -7,7 +7,7 @@ from typing import Annotated
 from pydantic import Field, ValidationError
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
-from undertone.embedded.errors import StackError
+from undertone.embedded.errors import WrongSettingError
 
 Port = Annotated[int, Field(ge=1, le=65535)]
 
@@ -36,7 +36,7 @@ class StackSettings(BaseSettings):
 def load_stack_settings(**options: object) -> StackSettings:
     """Read the environment; options that are None count as not given.
 
-    Raises StackError with one sentence that names the variable.
+    Raises WrongSettingError with one sentence that names the variable.
     """
     given = {name: value for name, value in options.items() if value is not None}
     try:
@@ -44,7 +44,7 @@ def load_stack_settings(**options: object) -> StackSettings:
     except ValidationError as error:
         first = error.errors()[0]
         name = "UNDERTONE_" + "_".join(str(part) for part in first["loc"]).upper()
-        raise StackError(f"{name} is wrong: {first['msg']} (it is {first['input']!r})") from None
+        raise WrongSettingError(f"{name} is wrong: {first['msg']} (it is {first['input']!r})") from None
     return settings.model_copy(
         update={
             "home": settings.home.expanduser().absolute(),

@@ -1,0 +1,136 @@
+"""`undertone up`, `down` and `status`."""
+
+import asyncio
+import dataclasses
+import json
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Console
+
+from undertone.embedded.background import start_in_background
+from undertone.embedded.display import show_addresses, show_next_steps, show_status
+from undertone.embedded.errors import AlreadyRunningError, NotRunningError
+from undertone.embedded.fetch import KafkaJars
+from undertone.embedded.foreground import run_in_foreground
+from undertone.embedded.prepare import StackOptions
+from undertone.embedded.reporter import ConsoleReporter
+from undertone.embedded.settings import load_stack_settings
+from undertone.embedded.stack import Stack
+from undertone.embedded.status import gather_status
+from undertone.embedded.stop import purge, stop_running
+
+PortOption = Annotated[int | None, typer.Option(min=1, max=65535, show_default=False)]
+HomeOption = Annotated[
+    Path | None, typer.Option(help="State folder: data, logs, addresses (UNDERTONE_HOME; .undertone).")
+]
+
+
+def register(app: typer.Typer) -> None:
+    app.command()(up)
+    app.command()(down)
+    app.command()(status)
+
+
+def up(  # noqa: PLR0917 - typer makes options of them, none is positional
+    ingress_port: PortOption = None,
+    analyzer_port: PortOption = None,
+    read_api_port: PortOption = None,
+    kafka_port: PortOption = None,
+    postgres_port: PortOption = None,
+    free_ports: Annotated[bool, typer.Option("--free-ports", help="Pick others for ports that are taken.")] = False,
+    kafka: Annotated[
+        str | None, typer.Option(metavar="HOST:PORT", envvar="UNDERTONE_KAFKA", help="Use this Kafka, start none.")
+    ] = None,
+    postgres: Annotated[
+        str | None, typer.Option(metavar="URL", envvar="UNDERTONE_POSTGRES", help="Use this Postgres, start none.")
+    ] = None,
+    detach: Annotated[bool, typer.Option("--detach", "-d", help="Return once it runs; stop with `down`.")] = False,
+    home: HomeOption = None,
+) -> None:
+    """Run Kafka, Postgres and the three services until Ctrl-C; data survives."""
+    settings = load_stack_settings(
+        home=home,
+        ingress_port=ingress_port,
+        analyzer_port=analyzer_port,
+        read_api_port=read_api_port,
+        kafka_port=kafka_port,
+        postgres_port=postgres_port,
+    )
+    options = StackOptions(settings, free_ports, kafka, postgres)
+    console = Console(highlight=False)
+    reporter = ConsoleReporter(console)
+    try:
+        code = _up_detached(options, console, reporter) if detach else _up_here(options, console, reporter)
+    except AlreadyRunningError as error:
+        reporter.note(str(error))  # what was asked for is the case: no failure
+        code = 0
+    finally:
+        reporter.quiet()
+    raise typer.Exit(code)
+
+
+def _up_here(options: StackOptions, console: Console, reporter: ConsoleReporter) -> int:
+    async def when_running(stack: Stack) -> None:
+        await _show_running(console, stack.home, detached=False)
+
+    return run_in_foreground(options, reporter, when_running)
+
+
+def _up_detached(options: StackOptions, console: Console, reporter: ConsoleReporter) -> int:
+    if options.kafka is None:
+        KafkaJars(options.settings.cache_dir).fetch(reporter)  # here, where its progress is seen
+    servers = {"UNDERTONE_KAFKA": options.kafka, "UNDERTONE_POSTGRES": options.postgres}
+    given = {name: address for name, address in servers.items() if address is not None}  # a list of processes shows
+    start_in_background(options.settings.home, _arguments(options), given, reporter)  # arguments: passwords are none
+    asyncio.run(_show_running(console, options.settings.home, detached=True))
+    return 0
+
+
+async def _show_running(console: Console, home: Path, *, detached: bool) -> None:
+    status = await gather_status(home)
+    show_addresses(console, status.addresses, str(home / "logs"), status.engine)
+    show_next_steps(console, detached=detached)
+
+
+def _arguments(options: StackOptions) -> list[str]:
+    """The options of this call for the `up` in the background."""
+    settings = options.settings
+    words = ["--home", str(settings.home)]
+    for name in ("ingress_port", "analyzer_port", "read_api_port", "kafka_port", "postgres_port"):
+        words += [f"--{name.replace('_', '-')}", str(getattr(settings, name))]
+    words += ["--free-ports"] if options.free_ports else []
+    return words
+
+
+def down(
+    remove: Annotated[bool, typer.Option("--purge", help="Remove the data as well.")] = False,
+    home: HomeOption = None,
+) -> None:
+    """Stop what `up` started; the data stays unless --purge is given."""
+    folder = load_stack_settings(home=home).home
+    reporter = ConsoleReporter(Console(highlight=False))
+    try:
+        stop_running(folder, reporter)
+    except NotRunningError as error:
+        reporter.note(str(error))
+    finally:
+        reporter.quiet()
+    if remove:
+        purge(folder, reporter)
+
+
+def status(
+    as_json: Annotated[bool, typer.Option("--json", help="Print everything as JSON.")] = False,
+    api_key: Annotated[str | None, typer.Option(envvar="UNDERTONE_API_KEY", help="A key with the scope read.")] = None,
+    home: HomeOption = None,
+) -> None:
+    """Say what runs, where, and whether it is healthy. Exit code: 0 healthy, 1 not, 3 not running."""
+    found = asyncio.run(gather_status(load_stack_settings(home=home).home, api_key))
+    if as_json:
+        sys.stdout.write(json.dumps(dataclasses.asdict(found), indent=2, ensure_ascii=False) + "\n")
+    else:
+        show_status(Console(highlight=False), found)
+    raise typer.Exit(found.exit_code)

@@ -1,0 +1,111 @@
+"""How the stack looks to a person: where everything is, and how it is."""
+
+from collections.abc import Iterator, Mapping
+from datetime import timedelta
+
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from undertone.embedded.status import PartStatus, StackStatus
+
+COMMAND = "undertone"
+
+
+def show_addresses(console: Console, addresses: Mapping[str, str], logs: str, engine: str | None) -> None:
+    """Print where everything is and how to go on."""
+    lines = [
+        ("send", f"{addresses['ingress']}/api/v1/conversations", "POST; documentation at /docs"),
+        ("read", f"{addresses['read_api']}/api/v1/insights", "also /trends, /conversations/ID, /docs"),
+        ("analyzer", f"{addresses['analyzer']}/readyz", f"engine: {engine}" if engine else ""),
+        ("kafka", addresses["kafka"], ""),
+        ("postgres", addresses["postgres"], ""),
+        ("logs", logs, ""),
+    ]
+    console.print()
+    console.print(Text("Undertone runs.", style="bold green"))
+    for name, where, remark in lines:
+        console.print(
+            Text.assemble(f"  {name:<10}", (where, "cyan"), (f"  {remark}" if remark else "", "dim")), soft_wrap=True
+        )
+    console.print()
+
+
+def show_next_steps(console: Console, *, detached: bool) -> None:
+    for command, effect in (
+        (f"{COMMAND} ingest FILE", "send conversations"),
+        (f"{COMMAND} insights --since 7d", "see what was found"),
+        (f"{COMMAND} status", "see how everything is"),
+    ):
+        console.print(Text.assemble("  ", (f"{command:<34}", "bold"), (effect, "dim")))
+    stop = f"{COMMAND} down" if detached else "Ctrl-C"
+    console.print(Text.assemble("  ", (f"{stop:<34}", "bold"), ("stop; the data stays", "dim")))
+    console.print()
+
+
+def show_status(console: Console, status: StackStatus) -> None:
+    """Print the whole status as tables."""
+    if not status.running:
+        console.print(f"Undertone does not run on {status.home}: start it with `{COMMAND} up`.", soft_wrap=True)
+        return
+    mood = Text("healthy", style="bold green") if status.healthy else Text("not healthy", style="bold red")
+    uptime = f", up {_duration(status.uptime_seconds)}" if status.uptime_seconds is not None else ""
+    console.print(Text.assemble("Undertone is ", mood, f"{uptime}, in {status.home}"), soft_wrap=True)
+    console.print(_process_table(status))
+    for line in _facts(status):
+        console.print(line, soft_wrap=True)
+    for problem in status.problems:
+        console.print(Text.assemble(("  ! ", "bold red"), problem), soft_wrap=True)
+
+
+def _process_table(status: StackStatus) -> Table:
+    table = Table(box=None, padding=(0, 2), header_style="dim")
+    for heading in ("", "ready", "address", "pid", "memory", "uptime", "restarts"):
+        table.add_column(heading, no_wrap=True, justify="right" if heading in {"pid", "memory", "restarts"} else "left")
+    names = {"sink": "read_api"}
+    for name, part in status.processes.items():
+        table.add_row(name, _ready(part), status.addresses.get(names.get(name, name), ""), *_numbers(part))
+    for name in ("kafka", "postgres"):
+        if name not in status.processes:
+            table.add_row(name, Text("external", style="dim"), status.addresses.get(name, ""), "", "", "", "")
+    return table
+
+
+def _ready(part: PartStatus) -> Text:
+    if part.pid is None:
+        return Text("dead", style="bold red")
+    return Text("yes", style="green") if part.ready else Text("no", style="bold red")
+
+
+def _numbers(part: PartStatus) -> tuple[str, str, str, str]:
+    memory = f"{part.rss_bytes / 1e6:.0f} MB" if part.rss_bytes is not None else ""
+    uptime = _duration(part.uptime_seconds) if part.uptime_seconds is not None else ""
+    return str(part.pid or ""), memory, uptime, str(part.restarts)
+
+
+def _facts(status: StackStatus) -> Iterator[Text]:
+    if status.engine:
+        version = f" ({status.analysis_version})" if status.analysis_version else ""
+        yield _fact("engine", f"{status.engine}{version}")
+    if status.conversations is not None:
+        yield _fact("conversations", ", ".join(f"{count:,} {name}" for name, count in status.conversations.items()))
+    if status.oldest_unfinished:
+        oldest = status.oldest_unfinished
+        yield _fact("oldest", f"{oldest.get('conversation_id')}, unfinished for {_duration(oldest.get('age_seconds'))}")
+    if status.lag is not None:
+        behind = {topic: lag for topic, lag in status.lag.items() if lag}
+        yield _fact("lag", ", ".join(f"{topic} {lag:,}" for topic, lag in behind.items()) or "none")
+    if status.today is not None:
+        today = status.today
+        cost = f"{today.get('cost_usd') or 0:.4f} USD"
+        yield _fact("today", f"{today.get('calls') or 0:,} calls, {today.get('tokens') or 0:,} tokens, {cost}")
+
+
+def _fact(name: str, value: str) -> Text:
+    return Text.assemble("  ", (f"{name:<15}", "dim"), value)
+
+
+def _duration(seconds: float | None) -> str:
+    if seconds is None:
+        return "unknown"
+    return str(timedelta(seconds=round(seconds))) if seconds >= 60 else f"{seconds:.0f} s"

@@ -1,0 +1,114 @@
+"""Our three services as children: their commands, their environment, and when they are ready."""
+
+import os
+import sys
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import httpx
+from pydantic import ValidationError
+
+from services.runtime.kafka import KafkaConnection
+from services.runtime.settings import SharedSettings
+from undertone.embedded.errors import WrongSettingError
+from undertone.embedded.ports import LOOPBACK, Ports
+from undertone.embedded.process import Child, Command
+
+SERVICES = ("ingress", "analyzer", "sink")
+STOP_GRACE_SECONDS = 40
+"""An analyzer waits for calls in flight: the call timeout and 5 s."""
+
+WRONG_SETTING_EXIT_CODE = 2
+
+
+@dataclass(frozen=True)
+class Servers:
+    """Where Kafka and Postgres are, and whether they are ours: ours speak no TLS and know no passwords."""
+
+    kafka_bootstrap_servers: str
+    database_url: str
+    kafka_is_embedded: bool = True
+
+
+def service_port(service: str, ports: Ports) -> int:
+    return {"ingress": ports.ingress_port, "analyzer": ports.analyzer_port, "sink": ports.read_api_port}[service]
+
+
+def service_url(service: str, ports: Ports) -> str:
+    return f"http://{LOOPBACK}:{service_port(service, ports)}"
+
+
+def service_environment(servers: Servers, ports: Ports, overrides: Mapping[str, str]) -> dict[str, str]:
+    """Return the environment of the three services: the caller's, then the stack's, then the overrides.
+
+    Fixed instance ids make a restarted process resume in seconds (static membership).
+    """
+    stack = {
+        "KAFKA_BOOTSTRAP_SERVERS": servers.kafka_bootstrap_servers,
+        "DATABASE_URL": servers.database_url,
+        "INGRESS_READ_API_URL": service_url("sink", ports),
+    }
+    for service in SERVICES:
+        stack[f"{service.upper()}_HOST"] = LOOPBACK
+        stack[f"{service.upper()}_PORT"] = str(service_port(service, ports))
+        stack[f"{service.upper()}_INSTANCE_ID"] = f"{service}-1"
+    if servers.kafka_is_embedded:
+        stack["KAFKA_SECURITY_PROTOCOL"] = "PLAINTEXT"
+    return {**os.environ, **stack, **overrides}
+
+
+def kafka_connection(servers: Servers, overrides: Mapping[str, str]) -> KafkaConnection:
+    """Return how we ourselves reach Kafka: as the services do, prefixes and passwords of the environment included.
+
+    Raises WrongSettingError that names the variable.
+    """
+    given: dict[str, str] = {"kafka_bootstrap_servers": servers.kafka_bootstrap_servers}
+    if servers.kafka_is_embedded:
+        given["kafka_security_protocol"] = "PLAINTEXT"
+    if "KAFKA_TOPIC_PREFIX" in overrides:
+        given["kafka_topic_prefix"] = overrides["KAFKA_TOPIC_PREFIX"]
+    try:
+        return KafkaConnection.from_settings(SharedSettings(**given))  # type: ignore[arg-type]  # pydantic checks them
+    except ValidationError as error:
+        first = error.errors(include_url=False, include_input=False)[0]
+        raise WrongSettingError(f"{first['loc'][0]}: {first['msg']}") from None
+
+
+def new_service(service: str, environment: Mapping[str, str], logs: Path) -> Child:
+    """Return a child that runs one service with this very Python."""
+    return Child(
+        Command(
+            name=service,
+            argv=(sys.executable, "-m", f"services.{service}"),
+            log_file=logs / f"{service}.log",
+            environment=environment,
+            stop_grace_seconds=STOP_GRACE_SECONDS,
+        )
+    )
+
+
+def new_migration(environment: Mapping[str, str], logs: Path) -> Child:
+    """Return the one-shot child that brings the database to the newest schema."""
+    return Child(
+        Command(
+            name="migrations",
+            argv=(sys.executable, "-m", "services.sink.migrate"),
+            log_file=logs / "migrations.log",
+            environment=environment,
+        )
+    )
+
+
+async def is_ready(url: str, client: httpx.AsyncClient) -> bool:
+    """Tell whether a service says that it can do its work."""
+    try:
+        answer = await client.get(f"{url}/readyz")
+    except httpx.HTTPError:
+        return False
+    return answer.status_code == httpx.codes.OK
+
+
+def local_client(timeout_seconds: float = 3) -> httpx.AsyncClient:
+    """Return a client for loopback addresses: a proxy of the environment is not asked."""
+    return httpx.AsyncClient(timeout=timeout_seconds, trust_env=False)
