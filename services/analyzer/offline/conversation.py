@@ -84,7 +84,7 @@ def judge(turns: Sequence[Turn]) -> Judgement:
     return Judgement(
         sentiment_score=score,
         clusters=tally.clusters(),
-        confidence=confidence_of(score, is_found=any(turn.reading.strongest >= 0 for turn in heard)),
+        confidence=confidence_of(score, is_found=any(turn.reading.has_feeling for turn in heard)),
         is_language_known=True,
         heard=heard,
         weightiest=max(heard, key=lambda turn: _speaks_for(turn, score)),

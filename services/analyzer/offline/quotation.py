@@ -4,6 +4,7 @@ import re
 from bisect import bisect_right
 
 from services.analyzer.offline.conversation import HeardTurn
+from services.analyzer.offline.sentiment import NOWHERE
 
 FEWEST_WORDS, MOST_WORDS = 3, 12
 WORDS_BEFORE = 4
@@ -37,10 +38,12 @@ def quote(heard: HeardTurn) -> str:
 
 
 def _position(text: str, heard: HeardTurn) -> int:
-    """Where the strongest token stands in the text; 0 when nothing was found or it cannot be told."""
-    if heard.reading.strongest < 0:
+    """Where the token that weighs most on the turn's own side stands; 0 when there is none or it cannot be told."""
+    sides = (heard.reading.best, heard.reading.worst)
+    index = max(sides) if NOWHERE in sides else sides[heard.score < 0]
+    if index == NOWHERE:
         return 0
-    token = heard.tokens[heard.reading.strongest]
+    token = heard.tokens[index]
     lowered = text.lower()
     spellings = (f"{token[:-2]}n't", f"{token[:-2]}n\u2019t", token) if token.endswith("nt") else (token,)
     inside_a_word = 0

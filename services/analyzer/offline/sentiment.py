@@ -36,6 +36,8 @@ PRAISE = 1.5
 LITTLE = -1.0
 NAGGING_BESIDE_PRAISE = 0.3
 MOST_NAGGING = -2.5
+NAGGING_TOKENS = 30
+"""In a text of more tokens weak signs are to be expected: they count in proportion."""
 NOT_PRAISED = -0.5
 """Added to what is about a service and does not praise it: few people write to a company to say nothing."""
 OPEN_QUESTION = -0.7
@@ -55,24 +57,32 @@ class Reading:
     """The sum of all that speaks against, 0 or negative."""
     nagging: float
     is_asking: bool
-    strongest: int
-    """Index of the token that weighs most; -1 when nothing was found."""
-    strongest_length: int
+    best: int
+    """Index of the token that praises most; NOWHERE when none does."""
+    worst: int
+    """Index of the token that complains most, else of the first weak sign; NOWHERE when there is none."""
+
+    @property
+    def has_feeling(self) -> bool:
+        """Whether a word with a feeling was found; weak signs are none."""
+        return bool(self.praise or self.complaint)
 
 
-NOTHING_READ = Reading(0.0, 0.0, 0.0, is_asking=False, strongest=-1, strongest_length=0)
+NOWHERE = -1
+NOTHING_READ = Reading(0.0, 0.0, 0.0, is_asking=False, best=NOWHERE, worst=NOWHERE)
 
 
 def read(written: list[str], tokens: list[str], lexicon: Lexicon, *, is_service: bool) -> Reading:
     """Find what a text says; `written` are the tokens with their capitals, `tokens` as read."""
     book = lexicon.in_service if is_service else lexicon.everywhere
-    praise = complaint = nagging = most = 0.0
+    praise = complaint = nagging = highest = lowest = 0.0
     is_asking = False
-    strongest, strongest_length = -1, 0
+    best = worst = NOWHERE
     but = tokens.index("but") if "but" in tokens else -1
     for index, length, (rating, kind) in book.find(tokens):
         if kind is Kind.NAGGING:
             nagging += rating
+            worst = index if worst == NOWHERE else worst
         elif kind is Kind.ASKING:
             is_asking = True
         elif rating:
@@ -81,11 +91,12 @@ def read(written: list[str], tokens: list[str], lexicon: Lexicon, *, is_service:
                 valence *= BEFORE_BUT if index < but else AFTER_BUT
             if valence > 0:
                 praise += valence
+                highest, best = max((highest, best), (valence, index))
             else:
                 complaint += valence
-            if abs(valence) > most:
-                most, strongest, strongest_length = abs(valence), index, length
-    return Reading(praise, complaint, nagging, is_asking, strongest, strongest_length)
+                lowest, worst = min((lowest, worst), (valence, index))
+    nagging *= min(1.0, NAGGING_TOKENS / max(len(tokens), 1))
+    return Reading(praise, complaint, max(nagging, MOST_NAGGING), is_asking, best, worst)
 
 
 def valence_of(reading: Reading, text: str, *, is_service: bool) -> float:
@@ -101,7 +112,7 @@ def valence_of(reading: Reading, text: str, *, is_service: bool) -> float:
         if praise >= PRAISE and complaint > LITTLE:
             valence = praise + complaint + NAGGING_BESIDE_PRAISE * reading.nagging
         else:
-            valence = praise + complaint + max(reading.nagging, MOST_NAGGING) + _unpraised(reading, text)
+            valence = praise + complaint + reading.nagging + _unpraised(reading, text)
     else:
         valence = praise + complaint
     if valence and "!" in text:

@@ -39,7 +39,7 @@ def _feeling(judgement: Judgement, quoted: str) -> str:
     if sentiment is not Sentiment.NEUTRAL:
         degree = "Clearly " if abs(judgement.sentiment_score) >= CLEAR else "Rather "
         return f"{degree}{sentiment.value}: the {_speaker(judgement)} says “{quoted}”."
-    if judgement.weightiest.reading.strongest < 0:
+    if not judgement.weightiest.reading.has_feeling:
         return f"Neutral: no word of the {_speaker(judgement)} carries a clear feeling, as in “{quoted}”."
     return f"Neutral: nothing weighs more than “{quoted}”, and that is little or balanced by the rest."
 
