@@ -5,6 +5,7 @@ Exit codes: 0 done, 1 something went wrong (one sentence on standard error says 
 """
 
 import importlib
+import logging
 import os
 import sys
 import traceback
@@ -135,6 +136,8 @@ def build_app() -> TyperGroup:
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command line and return its exit code."""
     group = build_app()
+    # Libraries log what they will retry by themselves; a person is told once, by the command.
+    logging.getLogger().addHandler(logging.NullHandler())
     try:
         result = group.main(args=arguments, prog_name="undertone", standalone_mode=False)
         sys.stdout.flush()

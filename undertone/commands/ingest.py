@@ -1,0 +1,146 @@
+"""`undertone ingest`: files of conversations into the pipeline."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from datetime import timedelta
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated
+
+import httpx
+import typer
+
+from services.runtime.settings import load_settings
+from undertone.console import output
+from undertone.embedded.settings import load_stack_settings
+from undertone.ingest.http_sender import TIMEOUT, HttpSender
+from undertone.ingest.job import Job, Summary, ingest_files
+from undertone.ingest.run import Options
+from undertone.ingest.sending import Sender
+from undertone.settings import CommandLineSettings, api_key, ingress_url, key_headers
+from undertone.times import describe_seconds, parse_duration
+
+_EPILOG = """[bold]Examples[/bold]
+
+  undertone ingest conversations.jsonl.gz --spread 7d
+
+  undertone ingest twcs.csv --shift-to-now --limit 10000
+
+  undertone ingest broken.jsonl --dry-run
+
+An interrupted ingest continues when the same command is given again.
+
+Ingesting a file twice is harmless: what is there already does not change.
+"""
+
+
+class Destination(StrEnum):
+    """How conversations travel."""
+
+    HTTP = "http"
+    KAFKA = "kafka"
+
+
+class Format(StrEnum):
+    """What a file holds."""
+
+    AUTO = "auto"
+    JSON = "json"
+    JSONL = "jsonl"
+    CSV = "csv"
+
+
+def register(app: typer.Typer) -> None:
+    """Mount the command."""
+    app.command("ingest", epilog=_EPILOG, no_args_is_help=True)(ingest)
+
+
+def ingest(  # noqa: PLR0917 - typer reads options from parameters
+    files: Annotated[
+        list[Path], typer.Argument(help="JSON, JSONL, or the Twitter CSV; gzip is recognised.", show_default=False)
+    ],
+    to: Annotated[Destination, typer.Option(help="Post to the ingress, or write Kafka's topic.")] = Destination.HTTP,
+    api_url: Annotated[
+        str | None, typer.Option(help="The ingress. Default: the stack that runs here.", show_default=False)
+    ] = None,
+    key: Annotated[
+        str | None, typer.Option("--api-key", help="Better: UNDERTONE_API_KEY in the environment.", show_default=False)
+    ] = None,
+    format_name: Annotated[Format, typer.Option("--format", help="What the files hold.")] = Format.AUTO,
+    spread: Annotated[
+        str | None, typer.Option(help="Date undated conversations over the last 7d, 24h, …", show_default=False)
+    ] = None,
+    shift_to_now: Annotated[bool, typer.Option("--shift-to-now", help="Move all dates: the newest is now.")] = False,
+    limit: Annotated[int | None, typer.Option(min=1, help="Stop after so many conversations.")] = None,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Check every conversation, send nothing.")] = False,
+    restart: Annotated[bool, typer.Option("--restart", help="Forget an interrupted ingest of these files.")] = False,
+    report: Annotated[Path | None, typer.Option(help="Where rejected entries are listed.", show_default=False)] = None,
+    batch_size: Annotated[int, typer.Option(min=1, max=500, help="Conversations a request.")] = 200,
+    in_flight: Annotated[int, typer.Option(min=1, max=64, help="Requests under way at once.")] = 4,
+) -> None:
+    """Send the conversations of files; exit code 1 when some were rejected (a report lists them with their lines)."""
+    settings = load_settings(CommandLineSettings)
+    kafka = f"{settings.kafka_bootstrap_servers}/{settings.kafka_topic_prefix}"
+    job = Job(
+        files=files,
+        destination=kafka if to is Destination.KAFKA else ingress_url(api_url, settings),
+        state_folder=load_stack_settings().home / "ingest",
+        report_path=report,
+        format_name=format_name.value,
+        spread=parse_duration(spread, "--spread") if spread is not None else timedelta(0),
+        shift_to_now=shift_to_now,
+        limit=limit,
+        restart=restart,
+        is_dry_run=dry_run,
+        options=Options(batch_size, in_flight),
+    )
+    raise typer.Exit(_run(job, to, settings, key))
+
+
+def _run(job: Job, to: Destination, settings: CommandLineSettings, key: str | None) -> int:
+
+    summary = Summary()
+
+    async def run() -> None:
+        async with _sender(job, to, settings, key) as sender:
+            await ingest_files(job, sender, summary)
+
+    try:
+        asyncio.run(run())
+    except BaseException:
+        if summary.sent or summary.rejected:
+            _print(summary, job, is_complete=False)
+        raise
+    _print(summary, job, is_complete=True)
+    return 1 if summary.rejected else 0
+
+
+@asynccontextmanager
+async def _sender(job: Job, to: Destination, settings: CommandLineSettings, key: str | None) -> AsyncIterator[Sender]:
+    if job.is_dry_run:
+        from undertone.ingest.kafka_sender import DrySender  # noqa: PLC0415 - needs the ingress's packages
+
+        yield DrySender()
+    elif to is Destination.KAFKA:
+        from undertone.ingest.kafka_sender import open_kafka_sender  # noqa: PLC0415 - needs the ingress's packages
+
+        async with open_kafka_sender(settings) as sender:
+            yield sender
+    else:
+        headers = key_headers(api_key(key, settings))
+        async with httpx.AsyncClient(base_url=job.destination, headers=headers, timeout=TIMEOUT) as client:
+            yield HttpSender(client)
+
+
+def _print(summary: Summary, job: Job, *, is_complete: bool) -> None:
+
+    rate = summary.sent / summary.seconds if summary.seconds else 0.0
+    what = "would be accepted" if job.is_dry_run else "accepted"
+    line = f"{summary.accepted:,} {what}, {summary.rejected:,} rejected"
+    line += f" · {describe_seconds(summary.seconds)}, {rate:,.0f} conversations/s"
+    output().print(line, markup=False, soft_wrap=True)
+    for path in summary.reports:
+        output().print(f"What was rejected, and why: {path}", markup=False, soft_wrap=True)
+    if not is_complete:
+        output().print("Not complete: the same command continues where this one stopped.", markup=False)

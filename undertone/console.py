@@ -1,0 +1,63 @@
+"""What is printed: results on standard output, progress on standard error, and customers' words made harmless.
+
+Whatever a customer wrote may hold terminal escapes, markup of our own printing library or characters that turn
+the direction of writing; `words` makes it plain text.
+"""
+
+import sys
+import unicodedata
+from functools import cache
+
+from rich.console import Console
+from rich.text import Text
+
+
+@cache
+def output() -> Console:
+    """Where results go."""
+    return Console(highlight=False, soft_wrap=False)
+
+
+@cache
+def progress_output() -> Console:
+    """Where progress goes, so that results can be piped."""
+    return Console(stderr=True, highlight=False)
+
+
+def harmless(text: str) -> str:
+    """The text without anything that a terminal obeys: controls become a visible sign, breaks become spaces.
+
+    Format characters go too (category Cf: they reverse or hide what follows), except the joiner that emoji need.
+    """
+    return "".join(_harmless_character(character) for character in text)
+
+
+def _harmless_character(character: str) -> str:
+    if character.isprintable():
+        return character
+    if character.isspace():
+        return " "
+    category = unicodedata.category(character)
+    if category == "Cf":
+        return character if character == "\u200d" else ""
+    return "\N{REPLACEMENT CHARACTER}"
+
+
+def harmless_paragraphs(text: str) -> str:
+    """Like `harmless`, keeping line breaks: for a whole transcript."""
+    return "\n".join(harmless(line) for line in text.splitlines())
+
+
+def words(text: str, style: str = "") -> Text:
+    """A customer's words as text that is never read as markup."""
+    return Text(harmless(text), style=style)
+
+
+def is_terminal() -> bool:
+    """Whether a person watches the progress."""
+    return progress_output().is_terminal
+
+
+def say(text: str) -> None:
+    """Tell the person something beside the results."""
+    print(text, file=sys.stderr, flush=True)  # noqa: T201 - this is the place that prints

@@ -1,0 +1,55 @@
+"""The report of an ingest: one JSON line for each problem, with its place in the file. It quotes no text."""
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from typing import IO
+
+from undertone.ingest.batches import Rejection
+
+
+class Report:
+    """Opened at the first rejection, so that an ingest without problems leaves no file."""
+
+    def __init__(self, path: Path, source: Path, unit: str, *, keep_bytes: int = 0) -> None:
+        """`keep_bytes` is how much of an interrupted ingest's report still holds."""
+        self.path = path
+        self._source = source
+        self._unit = unit
+        self._keep_bytes = keep_bytes
+        self._stream: IO[bytes] | None = None
+
+    def write(self, rejections: Sequence[Rejection]) -> int:
+        """Add the problems; return the report's size in bytes, once they are in the file."""
+        if not rejections:
+            return self._keep_bytes if self._stream is None else self._stream.tell()
+        stream = self._stream or self._open()
+        for rejection in rejections:
+            for field, problem in rejection.problems:
+                stream.write(self._line(rejection, field, problem))
+        stream.flush()
+        return stream.tell()
+
+    def _line(self, rejection: Rejection, field: str, problem: str) -> bytes:
+        members = {
+            "file": str(self._source),
+            self._unit: rejection.number,
+            "conversation_id": rejection.conversation_id,
+            "field": field or None,
+            "problem": problem,
+        }
+        present = {name: value for name, value in members.items() if value is not None}
+        # An id may hold anything that the file held, a lone surrogate too.
+        return json.dumps(present, ensure_ascii=False).encode(errors="backslashreplace") + b"\n"
+
+    def _open(self) -> IO[bytes]:
+        self.path.parent.mkdir(parents=True, exist_ok=True)
+        stream = self.path.open("r+b" if self.path.exists() and self._keep_bytes else "wb")
+        stream.truncate(self._keep_bytes)
+        stream.seek(0, 2)
+        self._stream = stream
+        return stream
+
+    def close(self) -> None:
+        if self._stream is not None:
+            self._stream.close()
