@@ -14,6 +14,7 @@ from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
 from starlette.responses import Response
+from starlette.routing import Match
 
 from schemas.envelope import new_correlation_id
 from services.runtime.logs import correlation_id
@@ -32,7 +33,10 @@ class FieldProblem:
 
 
 class Problem(Exception):  # noqa: N818 - RFC 9457 calls it a problem
-    """A refusal with its reason; raise it anywhere under an endpoint. `retry_after` is in seconds."""
+    """A refusal with its reason; raise it anywhere under an endpoint.
+
+    `retry_after` is in seconds; `members` extend the document.
+    """
 
     def __init__(
         self,
@@ -44,6 +48,7 @@ class Problem(Exception):  # noqa: N818 - RFC 9457 calls it a problem
         errors: Sequence[FieldProblem] = (),
         retry_after: int | None = None,
         headers: Mapping[str, str] | None = None,
+        members: Mapping[str, Any] | None = None,
     ) -> None:
         super().__init__(details)
         self.status = status
@@ -53,6 +58,7 @@ class Problem(Exception):  # noqa: N818 - RFC 9457 calls it a problem
         self.errors = tuple(errors)
         self.retry_after = retry_after
         self.headers = dict(headers or {})
+        self.members = dict(members or {})
         if retry_after is not None:
             self.headers["Retry-After"] = str(retry_after)
 
@@ -73,6 +79,7 @@ class Problem(Exception):  # noqa: N818 - RFC 9457 calls it a problem
             members["errors"] = [{"field": one.field, "problem": one.problem} for one in shown]
         if self.retry_after is not None:
             members["retry_after"] = self.retry_after
+        members |= self.members
         return {name: value for name, value in members.items() if value is not None}
 
     def body(self, *, instance: str | None = None, correlation: str | None = None) -> bytes:
@@ -137,5 +144,16 @@ async def _on_http_exception(request: Request, error: Exception) -> Response:
     path = request.scope.get("path", "")
     details = {404: f"Nothing is served at {path}", 405: f"{request.method} is not possible at {path}"}
     code = _CODES.get(status, phrase.lower().replace(" ", "_"))
-    problem = Problem(status, code, details.get(status, str(error.detail)), headers=error.headers)
+    headers = {"Allow": ", ".join(_methods_at(request))} if status == 405 else error.headers
+    problem = Problem(status, code, details.get(status, str(error.detail)), headers=headers)
     return problem_response(problem, request)
+
+
+def _methods_at(request: Request) -> list[str]:
+    """The methods of every route at this path; the framework names those of the first one only."""
+    methods: set[str] = set()
+    for route in request.app.routes:
+        match, _ = route.matches(request.scope)
+        if match is not Match.NONE:
+            methods |= set(getattr(route, "methods", None) or ())
+    return sorted(methods)

@@ -1,0 +1,30 @@
+"""`python -m services.ingress`: read the environment, serve until SIGTERM."""
+
+import asyncio
+
+from services.ingress.app import create_app
+from services.ingress.settings import IngressSettings
+from services.runtime.api_keys import refuse_open_bind
+from services.runtime.connection_limits import ConnectionLimits
+from services.runtime.logs import configure_logging
+from services.runtime.server import run, serve
+from services.runtime.settings import load_settings
+
+
+def main() -> None:
+    """Serve, and exit: 0 after SIGTERM, 2 for a wrong setting."""
+    settings = load_settings(IngressSettings)
+    configure_logging(settings, "ingress")
+    refuse_open_bind(settings)
+    limits = ConnectionLimits(max_connections=settings.max_connections, request_seconds=settings.read_timeout_seconds)
+
+    async def until_stopped(stop: asyncio.Event) -> int:
+        app = create_app(settings)
+        await serve(app, settings, stop=stop, limits=limits, drain_seconds=settings.drain_seconds)
+        return 0
+
+    run(until_stopped)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,68 @@
+"""The composition root of the ingress."""
+
+from collections.abc import AsyncIterator, Callable
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from functools import partial
+
+from fastapi import FastAPI
+
+from services.ingress.endpoints import conversations_router, fast_routes, redirects_router
+from services.ingress.front_door import FrontDoor
+from services.ingress.openapi import describe
+from services.ingress.posting import Posting
+from services.ingress.rate_limits import SlidingWindows, TokenBucket, WindowLimit
+from services.ingress.readiness import health_of
+from services.ingress.resources import Resources, open_resources
+from services.ingress.settings import IngressSettings
+from services.runtime.api_keys import Access
+from services.runtime.client_address import TrustedProxies
+from services.runtime.http_app import create_http_app
+
+OpenResources = Callable[[IngressSettings], AbstractAsyncContextManager[Resources]]
+
+
+def create_app(settings: IngressSettings, open_resources: OpenResources = open_resources) -> FastAPI:
+    """The application; its lifespan opens the resources. Raises ValueError when API_KEYS is malformed."""
+
+    @asynccontextmanager
+    async def lifespan(app: FastAPI) -> AsyncIterator[None]:
+        async with open_resources(settings) as resources:
+            app.state.resources = resources
+            yield
+
+    def resources() -> Resources:
+        opened: Resources = app.state.resources
+        return opened
+
+    proxies = TrustedProxies.parse(settings.trusted_proxies)
+    read_api_url = str(settings.read_api_url).rstrip("/")
+    door = front_door_of(settings, proxies)
+    posting = Posting(door, resources, settings.max_body_bytes, read_api_url)
+    app = create_http_app(
+        title="Undertone ingress",
+        service="ingress",
+        description="Takes conversations and gives them to Kafka. 202 means durable.",
+        health=health_of(resources),
+        settings=settings,
+        lifespan=lifespan,
+        trusted_proxies=proxies,
+        fast_routes=fast_routes(posting),
+    )
+    app.include_router(conversations_router(posting))
+    app.include_router(redirects_router(read_api_url))
+    app.openapi = partial(describe, app)  # type: ignore[method-assign]  # FastAPI's documented way
+    return app
+
+
+def front_door_of(settings: IngressSettings, proxies: TrustedProxies) -> FrontDoor:
+    """The front door that the settings describe."""
+    rate = settings.requests_per_second
+    burst = settings.burst or max(1, round(rate))
+    return FrontDoor(
+        access=Access.from_settings(settings),
+        proxies=proxies,
+        bucket=TokenBucket(rate, burst) if rate else None,
+        clients=SlidingWindows(),
+        key_limit=WindowLimit.parse(settings.client_limit),
+        anonymous_limit=WindowLimit.parse(settings.anonymous_limit),
+    )

@@ -1,0 +1,144 @@
+"""The steps between a read conversation and an answer: its id, its event, its record, its acknowledgement."""
+
+import uuid
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+from schemas.codec import encode
+from schemas.envelope import Envelope, new_traceparent
+from services.ingress.identifiers import new_conversation_id, repeatable_conversation_id
+from services.ingress.metrics import ACCEPTED, REFUSED
+from services.ingress.normalise import normalise, to_event
+from services.ingress.posted import Posted
+from services.ingress.reading import Reading
+from services.ingress.refusals import Refusal
+from services.ingress.sends import Record, Sends, Sent
+from services.runtime.problems import FieldProblem, Problem
+
+RETRY_AFTER_SECONDS = 2
+_UNKNOWN = "Kafka did not acknowledge in time, so whether it has the conversation is unknown"
+_TOO_LARGE = "Kafka does not take a conversation of this size"
+_accepted_single = ACCEPTED.labels("single")
+_accepted_bulk = ACCEPTED.labels("bulk")
+
+
+@dataclass(frozen=True, slots=True)
+class Sender:
+    """Who posts, and under which ids this is followed."""
+
+    name: str
+    correlation_id: str
+    idempotency_key: str | None = None
+    traceparent: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What became of one conversation of a request."""
+
+    status: str
+    """accepted, rejected or unknown."""
+    conversation_id: str | None = None
+    error: dict[str, Any] | None = None
+
+    def members(self, index: int) -> dict[str, Any]:
+        """As it stands in the answer to a bulk request."""
+        members = {
+            "index": index,
+            "status": self.status,
+            "conversation_id": self.conversation_id,
+            "error": self.error,
+        }
+        return {name: value for name, value in members.items() if value is not None}
+
+
+def utc_now() -> datetime:
+    return datetime.now(UTC)
+
+
+@dataclass(frozen=True, slots=True)
+class Intake:
+    """Accepts conversations: `source` is what events name as their producer."""
+
+    sends: Sends
+    source: str
+    clock: Callable[[], datetime] = utc_now
+
+    async def accept(self, posted: Posted, sender: Sender) -> str:
+        """The id of a conversation that Kafka has. Raises a 400, 413 or 503 Problem."""
+        chosen = _choose_id(posted, sender, None, now := self.clock())
+        if isinstance(chosen, Refusal):
+            raise chosen.problem()
+        (sent,) = await self.sends.send((self._record(posted, chosen, sender, now),))
+        if sent is Sent.ACKNOWLEDGED:
+            _accepted_single.inc()
+            return chosen
+        raise _problem_of(sent, chosen)
+
+    async def accept_many(self, readings: Sequence[Reading], sender: Sender) -> list[Outcome]:
+        """What became of each, in their order. Raises a 503 Problem when too much is waiting already."""
+        now = self.clock()
+        chosen = [
+            reading if isinstance(reading, Refusal) else _choose_id(reading, sender, index, now)
+            for index, reading in enumerate(readings)
+        ]
+        records = [
+            self._record(reading, identifier, sender, now)
+            for reading, identifier in zip(readings, chosen, strict=True)
+            if not isinstance(reading, Refusal) and not isinstance(identifier, Refusal)
+        ]
+        sent = iter(await self.sends.send(records))
+        outcomes = [
+            Outcome("rejected", error=identifier.members())
+            if isinstance(identifier, Refusal)
+            else _outcome(next(sent), identifier)
+            for identifier in chosen
+        ]
+        _accepted_bulk.inc(sum(outcome.status == "accepted" for outcome in outcomes))
+        REFUSED.labels("invalid_schema").inc(len(outcomes) - len(records))
+        return outcomes
+
+    def _record(self, posted: Posted, conversation_id: str, sender: Sender, now: datetime) -> Record:
+        event = to_event(normalise(posted), conversation_id, now)
+        envelope = Envelope(
+            id=str(uuid.uuid4()),
+            source=self.source,
+            time=now,
+            correlation_id=sender.correlation_id,
+            traceparent=sender.traceparent or new_traceparent(),
+        )
+        value, headers = encode(event, envelope)
+        return Record(conversation_id.encode(), value, headers)
+
+
+def _choose_id(posted: Posted, sender: Sender, index: int | None, now: datetime) -> str | Refusal:
+    """The id that the sender gave, one that the same request always gets, or a new one."""
+    field = "external_id" if hasattr(posted, "external_id") else "conversation_id"
+    given: str | None = getattr(posted, field, None)
+    if sender.idempotency_key is None:
+        return given or new_conversation_id(int(now.timestamp() * 1000))
+    if given is not None:
+        return Refusal((FieldProblem(field, "cannot be given together with the header Idempotency-Key"),))
+    return repeatable_conversation_id(sender.name, sender.idempotency_key, index)
+
+
+def _outcome(sent: Sent, conversation_id: str) -> Outcome:
+    if sent is Sent.ACKNOWLEDGED:
+        return Outcome("accepted", conversation_id)
+    if sent is Sent.REFUSED:
+        return Outcome("rejected", conversation_id, {"error": "payload_too_large", "details": _TOO_LARGE})
+    return Outcome("unknown", conversation_id, {"error": "kafka_unavailable", "details": _UNKNOWN})
+
+
+def _problem_of(sent: Sent, conversation_id: str) -> Problem:
+    if sent is Sent.REFUSED:
+        return Problem(413, "payload_too_large", _TOO_LARGE)
+    return unavailable({"conversation_id": conversation_id})
+
+
+def unavailable(members: dict[str, Any]) -> Problem:
+    """The answer when Kafka acknowledged nothing; it is no refusal, since Kafka may still have it."""
+    details = f"{_UNKNOWN}: send it again with the same id or Idempotency-Key"
+    return Problem(503, "kafka_unavailable", details, retry_after=RETRY_AFTER_SECONDS, members=members)

@@ -1,0 +1,24 @@
+"""Whether the ingress can do its work: whether Kafka answers."""
+
+from collections.abc import Callable
+
+from pydantic import JsonValue
+
+from services.ingress.resources import Resources
+from services.runtime.health import CheckResult, Health
+from services.runtime.kafka import is_reachable
+
+
+def health_of(resources: Callable[[], Resources]) -> Health:
+    """The checks of the ingress."""
+
+    async def kafka() -> CheckResult:
+        opened = resources()
+        if opened.publisher.is_connected and await is_reachable(opened.connection):
+            return CheckResult(ok=True)
+        return CheckResult(ok=False, detail=f"Kafka does not answer at {opened.connection.bootstrap_servers}")
+
+    def describe() -> dict[str, JsonValue]:
+        return {"waiting_sends": resources().publisher.waiting}
+
+    return Health("ingress", {"kafka": kafka}, describe)

@@ -1,0 +1,148 @@
+"""Bytes to posted conversations.
+
+The quick way reads a good text in one pass. Whatever it does not surely accept goes the slow way, which finds every
+problem and names its field. Both ways accept the same texts.
+"""
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Any, cast
+
+from pydantic import JsonValue, TypeAdapter, ValidationError
+
+from schemas.conversation_received import refuse_implausible_time
+from services.ingress.normalise import normalise
+from services.ingress.posted import Posted, PostedConversation, PostedSingleText, likely_shape, shape_of
+from services.ingress.refusals import Refusal, refusal_of
+from services.ingress.strict_json import (
+    NotStrictJson,
+    count_members,
+    duplicates_in,
+    has_no_duplicates,
+    read_strictly,
+)
+from services.runtime.problems import FieldProblem, Problem
+
+MAX_CONVERSATIONS = 500
+_MAX_MEMBERS = 4_096
+"""Members of a conversation and its turns; 500 turns of 4 members and some more. Beyond it nothing is explained."""
+
+_many: TypeAdapter[list[PostedConversation]] = TypeAdapter(list[PostedConversation])
+
+Reading = Posted | Refusal
+
+
+def read_one(text: bytes, now: datetime, what: str = "body") -> Reading:
+    """Read one conversation in any of the three shapes; `now` judges the times that its turns state."""
+    posted = _read_quickly(text, now)
+    if posted is not None:
+        return posted
+    try:
+        value = read_strictly(text)
+    except NotStrictJson as error:
+        return Refusal.of_whole(f"The {what} {error}")
+    return _check(value, now)
+
+
+def _read_quickly(text: bytes, now: datetime) -> Posted | None:
+    try:
+        posted = likely_shape(text).model_validate_json(text)
+    except ValidationError:
+        return None
+    return posted if has_no_duplicates(text, _members_of(posted)) and not _time_problem(posted, now) else None
+
+
+def _members_of(posted: Posted) -> int:
+    """The members of the object that was posted, at all depths."""
+    count = len(posted.__pydantic_fields_set__)
+    if isinstance(posted, PostedConversation):
+        for turn in posted.turns:
+            count += len(turn.__pydantic_fields_set__)
+        if posted.metadata:
+            count += count_members(cast("JsonValue", posted.metadata))
+    raw = posted.raw_data if isinstance(posted, PostedSingleText) else posted.raw
+    return count + count_members(cast("JsonValue", raw)) if raw else count
+
+
+def _time_problem(posted: Posted, now: datetime) -> tuple[int, str] | None:
+    """The turn with the latest time and what is wrong with it, if anything."""
+    turns = normalise(posted).turns
+    stated = [(turn.at, place) for place, turn in enumerate(turns) if turn.at is not None]
+    if not stated:
+        return None
+    latest, place = max(stated)
+    try:
+        refuse_implausible_time(latest, now)
+    except ValueError as error:
+        return place, str(error)
+    return None
+
+
+def _check(value: Any, now: datetime) -> Reading:
+    if not isinstance(value, dict):
+        return Refusal.of_whole("A conversation is a JSON object")
+    if duplicates := duplicates_in(value):
+        return Refusal(tuple(FieldProblem(place, "is given twice") for place in duplicates))
+    shape = shape_of(value)
+    if _members_to_explain(value) > _MAX_MEMBERS:
+        return Refusal.of_whole(f"A conversation and its turns have at most {_MAX_MEMBERS} members")
+    try:
+        posted = shape.model_validate(value)
+    except ValidationError as error:
+        return refusal_of(error, value, shape)
+    if (found := _time_problem(posted, now)) is not None:
+        return Refusal((FieldProblem(_time_field(value, found[0]), found[1]),))
+    return posted
+
+
+def _time_field(value: dict[str, Any], turn: int) -> str:
+    """The field of a turn's time, as the sender wrote it."""
+    turns = "turns" if "turns" in value else "messages"
+    if turns not in value:
+        return "timestamp"
+    return f"{turns}.{turn}.{'at' if 'at' in value[turns][turn] else 'timestamp'}"
+
+
+def _members_to_explain(value: dict[str, Any]) -> int:
+    turns = [turn for name in ("turns", "messages") if isinstance(value.get(name), list) for turn in value[name]]
+    return len(value) + sum(len(turn) if isinstance(turn, dict) else 1 for turn in turns)
+
+
+def read_array(text: bytes, now: datetime) -> Sequence[Reading]:
+    """Read a JSON array of conversations. Raises a 400 Problem when the whole is at fault."""
+    readings = _read_array_quickly(text, now)
+    if readings is not None:
+        return readings
+    try:
+        values = read_strictly(text)
+    except NotStrictJson as error:
+        raise Problem(400, "invalid_schema", f"The body {error}") from error
+    if not isinstance(values, list):
+        raise Problem(400, "invalid_schema", "Send a JSON array of conversations, or one a line as NDJSON")
+    _refuse_too_many(len(values))
+    return [_check(value, now) for value in values]
+
+
+def _read_array_quickly(text: bytes, now: datetime) -> Sequence[Posted] | None:
+    try:
+        posted = _many.validate_json(text)
+    except ValidationError:
+        return None
+    if len(posted) > MAX_CONVERSATIONS:
+        return None
+    if not has_no_duplicates(text, sum(map(_members_of, posted))):
+        return None
+    return None if any(_time_problem(one, now) for one in posted) else posted
+
+
+def read_lines(text: bytes, now: datetime) -> Sequence[Reading]:
+    """Read NDJSON: one conversation a line; empty lines do not count. Raises a 400 Problem for too many."""
+    lines = [line for line in text.split(b"\n") if line and not line.isspace()]
+    _refuse_too_many(len(lines))
+    return [read_one(line, now, "line") for line in lines]
+
+
+def _refuse_too_many(count: int) -> None:
+    if count > MAX_CONVERSATIONS:
+        details = f"At most {MAX_CONVERSATIONS} conversations in one request; these are {count}"
+        raise Problem(400, "too_many_conversations", details)
