@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
-from schemas.topics import CONSUMER_GROUPS, DEAD_LETTER, TOPICS, Topic
+from schemas.topics import CONSUMER_GROUPS, TOPICS, Topic
 
 SERVICES = ("ingress", "analyzer", "sink", "operator")
 """`operator` is the person at the command line."""
@@ -52,7 +52,4 @@ def _operations_on(topic: Topic, service: str) -> tuple[str, ...]:
         operations.append("Write")
     if service == "operator":
         operations += ["AlterConfigs", "DescribeConfigs"]
-    # Kafka grants Describe to whoever may Read or Write; the sink states it for the dead letters' lag.
-    if service == "sink" and topic is DEAD_LETTER:
-        operations.append("Describe")
-    return tuple(operations)
+    return tuple(operations)  # Describe comes with Read and Write

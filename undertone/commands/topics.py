@@ -11,7 +11,7 @@ from rich.table import Table
 from services.runtime.kafka import KafkaConnection
 from services.runtime.settings import load_settings
 from undertone import topics
-from undertone.acls import Acl, acls
+from undertone.acls import SERVICES, Acl, acls
 from undertone.console import output
 from undertone.settings import CommandLineSettings
 from undertone.topic_changes import Change
@@ -73,14 +73,20 @@ def _print_changes(changes: Sequence[Change], nothing: str) -> None:
 
 
 def _rights(grants: Sequence[Acl]) -> Table:
-    table = Table(title="Rights that each service needs, where Kafka checks them", title_justify="left", box=None)
-    for column in ("service", "on", "may"):
-        table.add_column(column)
-    previous = ""
-    for grant in grants:
-        service = grant.service if grant.service != previous else ""
-        table.add_row(service, f"{grant.resource_type} {grant.resource}", ", ".join(grant.operations))
-        previous = grant.service
+    """A table that fits 80 columns: what is alike for several resources stands once."""
+    table = Table(title="\nRights that each service needs, where Kafka checks them", title_justify="left", box=None)
+    table.add_column("service")
+    table.add_column("may")
+    table.add_column("on", overflow="fold")
+    for service in SERVICES:
+        by_operations: dict[tuple[str, tuple[str, ...]], list[str]] = {}
+        for grant in grants:
+            if grant.service == service:
+                by_operations.setdefault((grant.resource_type, grant.operations), []).append(grant.resource)
+        name = service
+        for (resource_type, operations), resources in by_operations.items():
+            table.add_row(name, "\n".join(operations), f"{resource_type} " + f"\n{resource_type} ".join(resources))
+            name = ""
     return table
 
 
