@@ -1,0 +1,203 @@
+"""The consumer loop: settle what is assigned, poll a batch, store it, tell Kafka.
+
+Offsets live in Postgres and move with the rows. The rebalance listener touches no database (aiokafka swallows what it
+raises): it flags and pauses, the loop claims, seeks and resumes.
+"""
+
+import asyncio
+from collections.abc import AsyncIterator, Iterable
+from contextlib import asynccontextmanager, suppress
+from typing import Any
+
+from aiokafka import AIOKafkaConsumer, TopicPartition
+from aiokafka.abc import ConsumerRebalanceListener
+from aiokafka.coordinator.assignors.range import RangePartitionAssignor
+from aiokafka.errors import KafkaError, NoOffsetForPartitionError, OffsetOutOfRangeError
+
+from services.runtime.dead_letters import DeadLetters
+from services.runtime.health import CheckResult
+from services.runtime.kafka import KafkaConnection, raw_record, wait_for_kafka
+from services.runtime.logs import get_logger
+from services.sink.batch import Place
+from services.sink.claims import Claimer, SettlementFailed
+from services.sink.custody import Custody
+from services.sink.decoding import SINK_TOPICS, PlacedRecord
+from services.sink.failures import Fenced, Revoked
+from services.sink.metrics import FENCED
+from services.sink.offset_mirror import OffsetMirror
+from services.sink.partitions import Partitions
+from services.sink.settings import SinkSettings
+from services.sink.stopping import Stopped, pause, unless_stopped
+from services.sink.store import Store
+
+_log = get_logger(__name__)
+
+_IDLE_SECONDS = 0.5
+_RETRY_SECONDS = 0.5
+_MIB = 1024 * 1024
+_A_DAY_MS = 86_400_000
+
+
+class _Listener(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka ships no types
+    def __init__(self, consumer: AIOKafkaConsumer, partitions: Partitions) -> None:
+        self._consumer = consumer
+        self._partitions = partitions
+
+    def on_partitions_revoked(self, revoked: Iterable[TopicPartition]) -> None:  # noqa: ARG002 - all are, each time
+        self._partitions.revoke()
+
+    def on_partitions_assigned(self, assigned: Iterable[TopicPartition]) -> None:
+        places = []
+        for partition in assigned:
+            self._consumer.pause(partition)
+            # A position of any kind keeps aiokafka from asking Kafka for one; the claim gives the real one.
+            self._consumer.seek(partition, 0)
+            places.append(Place(*partition))
+        self._partitions.assign(places)
+
+
+class BatchConsumer:
+    """Reads the sink's topics and stores what they say, until it is told to stop."""
+
+    def __init__(
+        self,
+        connection: KafkaConnection,
+        settings: SinkSettings,
+        store: Store,
+        dead_letters: DeadLetters,
+        stop: asyncio.Event,
+    ) -> None:
+        self._connection = connection
+        self._settings = settings
+        self._store = store
+        self._stop = stop
+        self._topics = {connection.topic_name(topic): topic for topic in SINK_TOPICS}
+        self._partitions = Partitions()
+        self._custody = Custody(store, dead_letters, self._partitions, stop)
+        self._waiting_for: SettlementFailed | None = None
+
+    async def run(self) -> None:
+        """Consume until told to stop. Anything else that is raised is a bug: the process must end."""
+        with suppress(Stopped):
+            while not self._stop.is_set():
+                await unless_stopped(wait_for_kafka(self._connection, _log), self._stop)
+                try:
+                    async with self._joined() as consumer:
+                        await self._consume(consumer)
+                except KafkaError as error:
+                    _log.warning("kafka_lost", reason=type(error).__name__)
+                    await pause(_RETRY_SECONDS, self._stop)
+
+    @asynccontextmanager
+    async def _joined(self) -> AsyncIterator[AIOKafkaConsumer]:
+        """A member of the group."""
+        consumer = AIOKafkaConsumer(**self._options())
+        consumer.subscribe(list(self._topics), listener=_Listener(consumer, self._partitions))
+        try:
+            await consumer.start()
+            yield consumer
+        finally:
+            self._partitions.revoke()
+            with suppress(KafkaError):
+                await consumer.stop()
+
+    def _options(self) -> dict[str, Any]:
+        session_ms = int(self._settings.session_timeout_seconds * 1000)
+        return {
+            **self._connection.client_options(),
+            "group_id": self._connection.group_name("sink"),
+            "group_instance_id": self._settings.instance_id,
+            # Ranges put received/p and analyzed/p on the same sink, so that no two write one conversation.
+            "partition_assignment_strategy": (RangePartitionAssignor,),
+            "enable_auto_commit": False,
+            "auto_offset_reset": "none",
+            "isolation_level": "read_committed",
+            "session_timeout_ms": session_ms,
+            "heartbeat_interval_ms": session_ms // 4,
+            "max_poll_interval_ms": _A_DAY_MS,  # a batch is held for as long as Postgres is away
+            "max_partition_fetch_bytes": _MIB,
+            "fetch_max_bytes": 8 * _MIB,
+            "metadata_max_age_ms": 30_000,
+        }
+
+    async def _consume(self, consumer: AIOKafkaConsumer) -> None:
+        """Until told to stop, or until another sink turns out to own what this one thought its own: then rejoin."""
+        claimer = Claimer(consumer, self._connection, self._store, self._partitions)
+        mirror = OffsetMirror(consumer)
+        try:
+            while not self._stop.is_set():
+                await self._settle(claimer)
+                records = await unless_stopped(self._poll(consumer), self._stop)
+                try:
+                    await self._custody.store(records)
+                except Revoked:
+                    _log.info("batch_dropped", reason="revoked", records=len(records))
+                except Fenced:
+                    FENCED.inc()
+                    _log.warning("batch_dropped", reason="fenced", records=len(records))
+                    return
+                mirror.publish(self._partitions.claims)
+        finally:
+            await mirror.close(self._partitions.claims)
+
+    async def _settle(self, claimer: Claimer) -> None:
+        try:
+            await claimer.settle()
+        except SettlementFailed as failure:
+            if self._waiting_for is None:
+                _log.warning("claim_waits", part=failure.part, reason=failure.problem)
+            self._waiting_for = failure
+            await pause(_RETRY_SECONDS, self._stop)
+        else:
+            self._waiting_for = None
+
+    async def _poll(self, consumer: AIOKafkaConsumer) -> list[PlacedRecord]:
+        """What has come: as soon as there is something, for at most the batch's age or size."""
+        clock = asyncio.get_running_loop().time
+        records = await self._fetch(consumer, _IDLE_SECONDS, self._settings.batch_records)
+        deadline = clock() + self._settings.batch_age_seconds
+        while records and (room := self._settings.batch_records - len(records)) > 0 and clock() < deadline:
+            records += await self._fetch(consumer, deadline - clock(), room)
+        return records
+
+    async def _fetch(self, consumer: AIOKafkaConsumer, seconds: float, limit: int) -> list[PlacedRecord]:
+        try:
+            fetched = await consumer.getmany(timeout_ms=max(1, int(seconds * 1000)), max_records=limit)
+        except NoOffsetForPartitionError:  # asked for before the listener set a position: the claim sets it
+            return []
+        except OffsetOutOfRangeError as error:
+            self._stop_partitions(error.args[0])
+            return []
+        claims = self._partitions.claims
+        return [
+            PlacedRecord(place, raw_record(message, self._topics[place.topic]))
+            for partition, messages in fetched.items()
+            if (claim := claims.get(place := Place(*partition))) is not None
+            for message in messages
+            if message.offset >= claim.next_offset
+        ]
+
+    def _stop_partitions(self, positions: dict[TopicPartition, int]) -> None:
+        for partition, position in positions.items():
+            place = Place(*partition)
+            if place in self._partitions.claims:
+                self._partitions.stop(
+                    place, f"{place}: the log no longer holds offset {position}; decide with `undertone offsets reset`"
+                )
+                _log.error("partition_stopped", topic=place.topic, partition=place.partition, position=position)
+
+    def check_assignment(self) -> CheckResult:
+        """Whether every partition that is ours is read."""
+        if self._partitions.stopped:
+            return CheckResult(ok=False, detail="; ".join(sorted(self._partitions.stopped.values())[:5]))
+        if not self._partitions.is_assigned:
+            return CheckResult(ok=False, detail="not a member of the consumer group yet")
+        if self._partitions.unsettled:
+            waiting = f" for {self._waiting_for.part}: {self._waiting_for.problem}" if self._waiting_for else ""
+            return CheckResult(ok=False, detail=f"{len(self._partitions.unsettled)} partitions wait{waiting}")
+        return CheckResult(ok=True)
+
+    def check_storing(self) -> CheckResult:
+        """Whether batches are stored, or one is held because Postgres is away."""
+        problem = self._custody.postgres_problem
+        return CheckResult(ok=problem is None, detail=problem and f"a batch is held: {problem}")

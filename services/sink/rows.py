@@ -1,0 +1,150 @@
+"""Events to rows: what the tables hold of a conversation, an outcome, a started batch and a dead letter."""
+
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import datetime
+from uuid import UUID
+
+from pydantic import TypeAdapter
+from pydantic_core import to_json
+
+from schemas.analysis_failed import AnalysisFailed
+from schemas.codec import RawRecord
+from schemas.conversation_received import ConversationReceived, Role, Turn
+from schemas.conversation_skipped import ConversationSkipped
+from schemas.dead_letter import DeadLetter, is_dead_letter_header
+from schemas.event import ID_PATTERN, Lane, Revision
+from schemas.insight_produced import InsightProduced
+from schemas.outcome import Outcome
+
+SCORE_UNIT = 10_000
+"""Scores are summed as integers of 1/10,000: floats that are taken back do not add up."""
+
+_turns = TypeAdapter(tuple[Turn, ...])
+_conversation_id = re.compile(ID_PATTERN)
+
+
+@dataclass(frozen=True, slots=True)
+class ConversationRow:
+    """One posting of a conversation."""
+
+    conversation_id: str
+    revision: Revision
+    partition: int
+    content_hash: bytes
+    received_at: datetime
+    occurred_at: datetime
+    channel: str | None
+    language: str | None
+    opening: str | None
+    turns: str
+    metadata: str | None
+    raw: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class OutcomeRow:
+    """The end of an analysis. `kind` is a conversation_status: failed, skipped or completed."""
+
+    conversation_id: str
+    version: str
+    revision: Revision
+    kind: str
+    finished_at: datetime
+    occurred_at: datetime
+    channel: str | None
+    insight_id: UUID | None = None
+    reason: str | None = None
+    detail: str | None = None
+    attempts: int = 0
+    is_live: bool = True
+
+
+KIND_RANKS = {"failed": 1, "skipped": 2, "completed": 3}
+"""Of two outcomes of one revision the greater stands; the same order as the type conversation_status."""
+
+
+def conversation_row(event: ConversationReceived, record: RawRecord) -> ConversationRow:
+    """The row of an accepted conversation; its revision is the place that the broker gave it."""
+    return ConversationRow(
+        conversation_id=event.conversation_id,
+        revision=Revision(record.timestamp_ms, record.offset),
+        partition=record.partition,
+        content_hash=bytes.fromhex(event.content_hash),
+        received_at=event.received_at,
+        occurred_at=event.occurred_at,
+        channel=event.channel,
+        language=event.language,
+        opening=opening_of(event.turns),
+        turns=_turns.dump_json(event.turns, exclude_none=True).decode(),
+        metadata=None if event.metadata is None else to_json(event.metadata).decode(),
+        raw=None if event.raw is None else to_json(event.raw).decode(),
+    )
+
+
+def opening_of(turns: Iterable[Turn]) -> str | None:
+    """What the customer said first."""
+    return next((turn.text for turn in turns if turn.role is Role.CUSTOMER), None)
+
+
+def outcome_row(event: Outcome) -> OutcomeRow:
+    """The row of an insight, a skip or a failure."""
+    kind, finished_at, reason, detail, attempts, insight_id = _ending(event)
+    return OutcomeRow(
+        conversation_id=event.conversation_id,
+        version=event.analysis_version,
+        revision=event.revision,
+        kind=kind,
+        finished_at=finished_at,
+        occurred_at=event.occurred_at,
+        channel=event.channel or None,
+        insight_id=insight_id,
+        reason=reason,
+        detail=detail,
+        attempts=attempts,
+        is_live=event.lane is Lane.LIVE,
+    )
+
+
+def _ending(event: Outcome) -> tuple[str, datetime, str | None, str | None, int, UUID | None]:
+    match event:
+        case InsightProduced():
+            return "completed", event.analyzed_at, None, None, 0, event.insight_id
+        case ConversationSkipped():
+            return "skipped", event.skipped_at, event.reason.value, f"rule version {event.rule_version}", 0, None
+        case AnalysisFailed():
+            return "failed", event.failed_at, event.reason.value, event.detail, event.attempts, None
+    raise TypeError(f"{type(event).__name__} is no outcome")
+
+
+def score_of(insight: InsightProduced) -> int:
+    """The sentiment score as an integer of 1/SCORE_UNIT."""
+    return round(insight.sentiment_score * SCORE_UNIT)
+
+
+@dataclass(frozen=True, slots=True)
+class DeadLetterRow:
+    """A dead letter with the original bytes and headers; `conversation_id` where the key is one."""
+
+    letter: DeadLetter
+    conversation_id: str | None
+    key: bytes | None
+    value: bytes | None
+    headers: tuple[tuple[str, bytes], ...]
+
+
+def dead_letter_row(letter: DeadLetter, record: RawRecord) -> DeadLetterRow:
+    """The row of a record of the dead-letter topic."""
+    key = (record.key or b"").decode("ascii", "replace")
+    return DeadLetterRow(
+        letter=letter,
+        conversation_id=key if _conversation_id.match(key) else None,
+        key=record.key,
+        value=record.value,
+        headers=tuple(
+            (name.replace("\x00", "\ufffd"), content or b"")
+            for name, content in record.headers
+            if not is_dead_letter_header(name)
+        ),
+    )

@@ -1,0 +1,315 @@
+"""What a batch writes. Rows are sorted by key in every statement; locks are taken in one order by every writer:
+
+offsets, insights, daily usage, pointers, their rollups, conversations, their rollups, dead letters. Rollups change in
+the statement that moves the row they count, by what that row was before and is after (RETURNING old, new:
+Postgres 18).
+"""
+
+_NOT_ERASED = """NOT EXISTS (
+            SELECT FROM erasures e WHERE e.conversation_id = n.conversation_id
+            AND (n.revision_ms, n.revision_offset) <= (e.revision_ms, e.revision_offset)
+        )"""
+
+INSIGHTS = f"""
+    WITH stored AS (
+        INSERT INTO insights (
+            insight_id, conversation_id, version_id, content_hash, revision_ms, revision_offset, lane, occurred_at,
+            channel, sentiment_score, sentiment, confidence, clusters, topics, reasoning, evidence, summary,
+            path, model, batch_id, input_tokens, output_tokens, cost_usd, started_at, analyzed_at
+        )
+        SELECT
+            insight_id, conversation_id, version_id, content_hash, revision_ms, revision_offset, lane, occurred_at,
+            channel, sentiment_score, sentiment::sentiment, confidence, string_to_array(clusters, ','),
+            string_to_array(topics, ','), reasoning, evidence, summary,
+            path, model, batch_id, input_tokens, output_tokens, cost_usd, started_at, analyzed_at
+        FROM unnest(
+            $1::uuid[], $2::text[], $3::smallint[], $4::bytea[], $5::bigint[], $6::bigint[], $7::text[],
+            $8::timestamptz[], $9::text[], $10::float8[], $11::text[], $12::float8[], $13::text[], $14::text[],
+            $15::text[], $16::text[], $17::text[], $18::text[], $19::text[], $20::uuid[], $21::integer[],
+            $22::integer[], $23::float8[], $24::timestamptz[], $25::timestamptz[]
+        ) WITH ORDINALITY AS n (
+            insight_id, conversation_id, version_id, content_hash, revision_ms, revision_offset, lane, occurred_at,
+            channel, sentiment_score, sentiment, confidence, clusters, topics, reasoning, evidence, summary,
+            path, model, batch_id, input_tokens, output_tokens, cost_usd, started_at, analyzed_at, place
+        )
+        WHERE {_NOT_ERASED}
+        ORDER BY insight_id, place
+        ON CONFLICT (insight_id) DO NOTHING
+        RETURNING insight_id, version_id, analyzed_at, input_tokens, output_tokens, cost_usd
+    ), kept AS (
+        INSERT INTO completions (insight_id, batch_id, conversation_id, completion)
+        SELECT c.insight_id, c.batch_id, c.conversation_id, c.completion
+        FROM unnest($1::uuid[], $20::uuid[], $2::text[], $26::text[])
+            AS c (insight_id, batch_id, conversation_id, completion)
+        JOIN stored USING (insight_id)
+        WHERE c.completion IS NOT NULL
+        ORDER BY c.insight_id
+        ON CONFLICT (insight_id) DO NOTHING
+    ), used AS (
+        INSERT INTO daily_usage AS d (day, version_id, input_tokens, output_tokens, cost_nanousd)
+        SELECT (analyzed_at AT TIME ZONE 'UTC')::date, version_id,
+            sum(input_tokens), sum(output_tokens), sum(round(cost_usd * 1e9)::bigint)
+        FROM stored
+        WHERE input_tokens > 0 OR output_tokens > 0 OR cost_usd > 0
+        GROUP BY 1, 2 ORDER BY 1, 2
+        ON CONFLICT (day, version_id) DO UPDATE SET
+            input_tokens = d.input_tokens + excluded.input_tokens,
+            output_tokens = d.output_tokens + excluded.output_tokens,
+            cost_nanousd = d.cost_nanousd + excluded.cost_nanousd
+    )
+    SELECT count(*) FROM stored
+"""
+"""Keep the first insight of each id, its part of the completion, and what it took. Gives how many are new."""
+
+_NEWEST = "revision_ms, revision_offset, kind, reason, detail, attempts, finished_at"
+_SHOWN = (
+    "shown_revision_ms, shown_revision_offset, shown_kind, insight_id, occurred_at, channel, sentiment, score, "
+    "confidence, topics"
+)
+
+
+def _greater(columns: str, order: str) -> str:
+    """Of the stored and the arrived values the greater by `order`; of equals the stored."""
+    stored = ", ".join(f"c.{name.strip()}" for name in columns.split(","))
+    arrived = ", ".join(f"excluded.{name.strip()}" for name in columns.split(","))
+    return f"""(
+            SELECT {columns} FROM (VALUES ({stored}, 1), ({arrived}, 0)) AS v ({columns}, is_stored)
+            ORDER BY {order}, is_stored DESC LIMIT 1
+        )"""
+
+
+_INSERT_CELLS = """
+    ORDER BY 1, 2, 3, 4
+        ON CONFLICT (version_id, channel, subject, bucket) DO UPDATE SET
+            score_sum = r.score_sum + excluded.score_sum,
+            positive = r.positive + excluded.positive,
+            neutral = r.neutral + excluded.neutral,
+            negative = r.negative + excluded.negative"""
+
+OUTCOMES = f"""
+    WITH moved AS (
+        INSERT INTO current_outcomes AS c (conversation_id, version_id, {_NEWEST}, {_SHOWN})
+        SELECT
+            n.conversation_id, n.version_id, n.revision_ms, n.revision_offset, n.kind::conversation_status, n.reason,
+            n.detail, n.attempts, n.finished_at, n.shown_revision_ms, n.shown_revision_offset,
+            n.shown_kind::conversation_status, i.insight_id,
+            CASE WHEN i.insight_id IS NOT NULL THEN n.occurred_at END,
+            CASE WHEN i.insight_id IS NOT NULL THEN n.channel END,
+            i.sentiment, round(i.sentiment_score * 10000), i.confidence, i.topics
+        FROM unnest(
+            $1::text[], $2::smallint[], $3::bigint[], $4::bigint[], $5::text[], $6::text[], $7::text[], $8::integer[],
+            $9::timestamptz[], $10::bigint[], $11::bigint[], $12::text[], $13::uuid[], $14::timestamptz[], $15::text[]
+        ) AS n (
+            conversation_id, version_id, revision_ms, revision_offset, kind, reason, detail, attempts,
+            finished_at, shown_revision_ms, shown_revision_offset, shown_kind, insight_id, occurred_at, channel
+        )
+        LEFT JOIN insights i ON i.insight_id = n.insight_id
+        WHERE {_NOT_ERASED}
+        ORDER BY n.conversation_id, n.version_id
+        ON CONFLICT (conversation_id, version_id) DO UPDATE SET
+        ({_NEWEST}) = {_greater(_NEWEST, "revision_ms DESC, revision_offset DESC, kind DESC")},
+        ({_SHOWN}) = {
+    _greater(
+        _SHOWN,
+        "shown_revision_ms DESC NULLS LAST, shown_revision_offset DESC NULLS LAST, shown_kind DESC NULLS LAST",
+    )
+}
+        WHERE (excluded.revision_ms, excluded.revision_offset, excluded.kind)
+                > (c.revision_ms, c.revision_offset, c.kind)
+            OR (excluded.shown_kind IS NOT NULL AND (
+                c.shown_kind IS NULL
+                OR (excluded.shown_revision_ms, excluded.shown_revision_offset, excluded.shown_kind)
+                    > (c.shown_revision_ms, c.shown_revision_offset, c.shown_kind)
+            ))
+        RETURNING
+            new.version_id AS version_id,
+            old.insight_id AS old_insight_id, old.occurred_at AS old_occurred_at, old.channel AS old_channel,
+            old.topics AS old_topics, old.sentiment AS old_sentiment, old.score AS old_score,
+            new.insight_id AS new_insight_id, new.occurred_at AS new_occurred_at, new.channel AS new_channel,
+            new.topics AS new_topics, new.sentiment AS new_sentiment, new.score AS new_score
+    ), changes AS (
+        SELECT version_id, new_occurred_at AS occurred_at, new_channel AS channel, new_topics AS topics,
+            new_sentiment AS sentiment, new_score AS score, 1 AS sign
+        FROM moved WHERE new_insight_id IS NOT NULL
+        UNION ALL
+        SELECT version_id, old_occurred_at, old_channel, old_topics, old_sentiment, old_score, -1
+        FROM moved WHERE old_insight_id IS NOT NULL
+    ), cells AS MATERIALIZED (
+        SELECT version_id, ch.name AS channel, s.name AS subject,
+            date_bin('1 minute', occurred_at, '2000-01-01Z') AS minute,
+            sum(sign * score) AS score_sum,
+            sum(CASE WHEN sentiment = 'positive' THEN sign ELSE 0 END) AS positive,
+            sum(CASE WHEN sentiment = 'neutral' THEN sign ELSE 0 END) AS neutral,
+            sum(CASE WHEN sentiment = 'negative' THEN sign ELSE 0 END) AS negative
+        FROM changes
+        CROSS JOIN LATERAL unnest(ARRAY['', channel]) AS ch (name)
+        CROSS JOIN LATERAL unnest(''::text || topics) AS s (name)
+        WHERE ch.name IS NOT NULL
+        GROUP BY 1, 2, 3, 4
+    ), minutes AS (
+        INSERT INTO rollup_minutes AS r (version_id, channel, subject, bucket, score_sum, positive, neutral, negative)
+        SELECT version_id, channel, subject, minute, score_sum, positive, neutral, negative FROM cells
+        WHERE score_sum <> 0 OR positive <> 0 OR neutral <> 0 OR negative <> 0
+        {_INSERT_CELLS}
+    ), hours AS (
+        INSERT INTO rollup_hours AS r (version_id, channel, subject, bucket, score_sum, positive, neutral, negative)
+        SELECT version_id, channel, subject, date_bin('1 hour', minute, '2000-01-01Z'),
+            sum(score_sum), sum(positive), sum(neutral), sum(negative)
+        FROM cells GROUP BY 1, 2, 3, 4
+        HAVING sum(score_sum) <> 0 OR sum(positive) <> 0 OR sum(neutral) <> 0 OR sum(negative) <> 0
+        {_INSERT_CELLS}
+    )
+    SELECT count(*) FROM moved
+"""
+"""Move pointers to what is newer, and the rollups with them. Gives how many moved."""
+
+_ADD_STATUS = """
+        ORDER BY 1, 2
+        ON CONFLICT (channel, bucket) DO UPDATE SET
+            queued = r.queued + excluded.queued,
+            processing = r.processing + excluded.processing,
+            failed = r.failed + excluded.failed,
+            skipped = r.skipped + excluded.skipped,
+            completed = r.completed + excluded.completed"""
+
+_COUNT_STATUS = (
+    """, changes AS (
+        SELECT new_channel AS channel, new_occurred_at AS occurred_at, new_status AS status, 1 AS sign FROM moved
+        UNION ALL
+        SELECT old_channel, old_occurred_at, old_status, -1 FROM moved WHERE old_status IS NOT NULL
+    ), cells AS MATERIALIZED (
+        SELECT ch.name AS channel, date_bin('1 minute', occurred_at, '2000-01-01Z') AS minute,
+            sum(CASE WHEN status = 'queued' THEN sign ELSE 0 END) AS queued,
+            sum(CASE WHEN status = 'processing' THEN sign ELSE 0 END) AS processing,
+            sum(CASE WHEN status = 'failed' THEN sign ELSE 0 END) AS failed,
+            sum(CASE WHEN status = 'skipped' THEN sign ELSE 0 END) AS skipped,
+            sum(CASE WHEN status = 'completed' THEN sign ELSE 0 END) AS completed
+        FROM changes CROSS JOIN LATERAL unnest(ARRAY['', channel]) AS ch (name)
+        WHERE ch.name IS NOT NULL
+        GROUP BY 1, 2
+    ), minutes AS (
+        INSERT INTO rollup_status_minutes AS r (channel, bucket, queued, processing, failed, skipped, completed)
+        SELECT channel, minute, queued, processing, failed, skipped, completed FROM cells
+        WHERE queued <> 0 OR processing <> 0 OR failed <> 0 OR skipped <> 0 OR completed <> 0"""
+    + f"""{_ADD_STATUS}
+    ), hours AS (
+        INSERT INTO rollup_status_hours AS r (channel, bucket, queued, processing, failed, skipped, completed)
+        SELECT channel, date_bin('1 hour', minute, '2000-01-01Z'),
+            sum(queued), sum(processing), sum(failed), sum(skipped), sum(completed)
+        FROM cells GROUP BY 1, 2
+        HAVING sum(queued) <> 0 OR sum(processing) <> 0 OR sum(failed) <> 0 OR sum(skipped) <> 0
+            OR sum(completed) <> 0{_ADD_STATUS}
+    )
+    SELECT count(*) FROM moved
+"""
+)
+
+_RETURN_STATUS = """
+        RETURNING
+            old.status AS old_status, old.occurred_at AS old_occurred_at, old.channel AS old_channel,
+            new.status AS new_status, new.occurred_at AS new_occurred_at, new.channel AS new_channel"""
+
+
+def _outcome_that_counts(conversation: str) -> str:
+    return f"""
+            SELECT kind, finished_at FROM current_outcomes p
+            WHERE p.conversation_id = {conversation}.conversation_id AND p.version_id = ANY ($16::smallint[])
+                AND (p.revision_ms, p.revision_offset)
+                    >= ({conversation}.revision_ms, {conversation}.revision_offset)
+            ORDER BY array_position($16, p.version_id) LIMIT 1"""
+
+
+CONVERSATIONS = f"""
+    WITH arrived AS MATERIALIZED (
+        SELECT n.*, o.kind AS known_kind, o.finished_at AS known_finished_at
+        FROM unnest(
+            $1::text[], $2::bigint[], $3::bigint[], $4::integer[], $5::bytea[], $6::timestamptz[], $7::timestamptz[],
+            $8::text[], $9::text[], $10::text[], $11::text[], $12::text[], $13::text[]
+        ) AS n (
+            conversation_id, revision_ms, revision_offset, received_partition, content_hash, received_at, occurred_at,
+            channel, language, opening, turns, metadata, raw
+        )
+        LEFT JOIN LATERAL ({_outcome_that_counts("n")}) o ON true
+        WHERE {_NOT_ERASED}
+    ), accepted AS (
+        INSERT INTO conversations AS c (
+            conversation_id, revision_ms, revision_offset, received_partition, content_hash, received_at, occurred_at,
+            channel, language, status, status_at, unfinished_since
+        )
+        SELECT
+            conversation_id, revision_ms, revision_offset, received_partition, content_hash, received_at, occurred_at,
+            channel, language, coalesce(known_kind, 'queued'), coalesce(known_finished_at, received_at),
+            CASE WHEN known_kind IS NULL THEN received_at END
+        FROM arrived
+        ORDER BY conversation_id
+        ON CONFLICT (conversation_id) DO UPDATE SET
+            revision_ms = excluded.revision_ms, revision_offset = excluded.revision_offset,
+            received_partition = excluded.received_partition, content_hash = excluded.content_hash,
+            received_at = excluded.received_at, occurred_at = excluded.occurred_at, channel = excluded.channel,
+            language = excluded.language, status = excluded.status, status_at = excluded.status_at,
+            unfinished_since = excluded.unfinished_since
+        WHERE (excluded.revision_ms, excluded.revision_offset) > (c.revision_ms, c.revision_offset)
+            AND (excluded.content_hash <> c.content_hash OR excluded.conversation_id = ANY ($14::text[]))
+        RETURNING new.conversation_id AS conversation_id,
+            old.status AS old_status, old.occurred_at AS old_occurred_at, old.channel AS old_channel,
+            new.status AS new_status, new.occurred_at AS new_occurred_at, new.channel AS new_channel
+    ), worded AS (
+        INSERT INTO conversation_turns (conversation_id, opening, turns, metadata, raw)
+        SELECT a.conversation_id, a.opening, a.turns::json, a.metadata::json, a.raw::json
+        FROM arrived a JOIN accepted USING (conversation_id)
+        ORDER BY a.conversation_id
+        ON CONFLICT (conversation_id) DO UPDATE SET
+            opening = excluded.opening, turns = excluded.turns, metadata = excluded.metadata, raw = excluded.raw
+    ), finished AS (
+        UPDATE conversations c SET status = o.kind, status_at = o.finished_at, unfinished_since = NULL
+        FROM unnest($15::text[]) AS n (conversation_id)
+        JOIN conversations k ON k.conversation_id = n.conversation_id
+        CROSS JOIN LATERAL ({_outcome_that_counts("k")}) o
+        WHERE c.conversation_id = n.conversation_id AND o.kind <> c.status
+            AND NOT EXISTS (SELECT FROM accepted a WHERE a.conversation_id = n.conversation_id){_RETURN_STATUS}
+    ), moved AS (
+        SELECT old_status, old_occurred_at, old_channel, new_status, new_occurred_at, new_channel FROM accepted
+        UNION ALL
+        SELECT old_status, old_occurred_at, old_channel, new_status, new_occurred_at, new_channel FROM finished
+    ){_COUNT_STATUS}
+"""
+"""Accept postings with new words, let the status follow the outcomes under the active version, or else under one that
+was active before ($16, in this order), and move the counts with them. $14: conversations whose words changed within the batch; $15: conversations with outcomes in it."""
+
+CALLS = """
+    INSERT INTO daily_usage AS d (day, version_id, calls)
+    SELECT day, version_id, count(*)
+    FROM unnest($1::date[], $2::smallint[]) AS n (day, version_id)
+    GROUP BY 1, 2 ORDER BY 1, 2
+    ON CONFLICT (day, version_id) DO UPDATE SET calls = d.calls + excluded.calls
+"""
+
+STARTED = f"""
+    WITH locked AS MATERIALIZED (
+        SELECT c.conversation_id
+        FROM unnest($1::text[], $2::bigint[], $3::bigint[]) AS n (conversation_id, revision_ms, revision_offset)
+        JOIN conversations c ON c.conversation_id = n.conversation_id
+        WHERE c.status = 'queued' AND (c.revision_ms, c.revision_offset) <= (n.revision_ms, n.revision_offset)
+        ORDER BY c.conversation_id
+        FOR NO KEY UPDATE OF c SKIP LOCKED
+    ), moved AS (
+        UPDATE conversations c SET status = 'processing', status_at = now()
+        FROM (SELECT DISTINCT conversation_id FROM locked) l WHERE c.conversation_id = l.conversation_id{_RETURN_STATUS}
+    ){_COUNT_STATUS}
+"""
+"""Let what is still queued at that revision be processing. A row that another sink is writing is passed
+over: it is being finished or posted anew, and started events are keyed by batch, so waiting could deadlock."""
+
+DEAD_LETTER = """
+    INSERT INTO dead_letters (
+        dead_letter_id, failed_at, origin_offset, origin_timestamp_ms, origin_partition, original_size, is_truncated,
+        origin_topic, reason, detail, service, sha256, conversation_id, ancestors, record_key, record_value,
+        header_names, header_values
+    )
+    SELECT $1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18
+    WHERE NOT EXISTS (
+        SELECT FROM erasures e WHERE e.conversation_id = $13
+        AND ($4::bigint, $3::bigint) <= (e.revision_ms, e.revision_offset)
+    )
+    ON CONFLICT (dead_letter_id) DO NOTHING
+"""
