@@ -29,6 +29,4 @@ class Arrival:
     def task(self) -> Task:
         """What an engine is handed."""
         conversation = self.conversation
-        return Task(
-            conversation.conversation_id, conversation.content_hash, conversation.turns, conversation.language
-        )
+        return Task(conversation.conversation_id, conversation.content_hash, conversation.turns, conversation.language)

@@ -52,6 +52,10 @@ class Work(Generic[W]):
     waiters: list[W]
     attempts: int = 0
     """Calls that failed with this work alone in them."""
+    refusals: int = 0
+    """Answers in which its own result was refused."""
+    outages: int = 0
+    """Calls with it that failed by an outage; the wait before the next one grows with them."""
     must_be_alone: bool = False
     is_waiting: bool = True
     """False once it is in a call (and when nobody waits for it any more)."""
@@ -186,7 +190,7 @@ class BatchingWindow(Generic[W]):
         if oldest is None:
             return None
         is_full = queued.waiting >= self.size.current
-        return oldest.arrived_at if is_full or oldest.attempts else oldest.arrived_at + self._window_seconds
+        return oldest.arrived_at if is_full else oldest.arrived_at + self._window_seconds
 
     def close(self, now: float, held: Collection[Lane]) -> Batch[W] | None:
         """The next batch, live before replay, or None when none is ready."""

@@ -6,7 +6,7 @@ once: the records come again, and what was under way for them is published but n
 """
 
 import asyncio
-from collections.abc import Callable, Hashable, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 from schemas.event import Lane
@@ -58,7 +58,7 @@ class Ledger:
         self._wake_all()
 
     async def admit(
-        self, lane: Lane, partition: Hashable, offset: int, size_bytes: int, acknowledge: Callable[[], object]
+        self, lane: Lane, partition: int, offset: int, size_bytes: int, acknowledge: Callable[[], object]
     ) -> RecordPlace | None:
         """Wait for room and give the record its place; None when it comes again instead (or is here already)."""
         window = self._windows[lane]
@@ -68,7 +68,7 @@ class Ledger:
             await self._change(lane)
         if not self._is_open or generation != self._order.generation:
             return None
-        place = self._order.register(partition, offset, Receipt(lane, size_bytes, acknowledge))
+        place = self._order.register((lane, partition), offset, Receipt(lane, size_bytes, acknowledge))
         if place is not None:
             window.take(size_bytes)
         return place

@@ -1,6 +1,6 @@
 """Pacing calls under a limit that the whole fleet shares, without asking anybody.
 
-Time is cut into slots of 1 / (0.95 × limit) seconds, counted from 1970, and each slot belongs to one partition of
+Time is cut into slots of 1 / (0.95 * limit) seconds, counted from 1970, and each slot belongs to one partition of
 the received topic: whoever owns the partition may start one call in the slot. So every instance has its partitions'
 share, the shares add up to the limit however they are dealt, and the calls of the fleet come evenly spaced instead
 of falling together by chance. The slots of a partition are spread over the cycle, so that neighbours do not burst.
@@ -91,29 +91,27 @@ class Pacer:
             waits += [self._until_slot(self._clocks.wall()), self._until_distance(now)]
         return max(waits)
 
-    def take(self, tokens: int = 0) -> bool:
-        """Start a call that will use about so many tokens; False when it may not start yet."""
+    def take(self) -> bool:
+        """Start a call; False when it may not start yet."""
         if self.delay() != 0:
             return False
-        now = self._clocks.monotonic()
         if self._calls_per_second:
             self._last_slot = self._next_slot(self._clocks.wall())
-            self._started.append(now)
-        self._spend(now, tokens)
+            self._started.append(self._clocks.monotonic())
         return True
 
+    def charge(self, tokens: int) -> None:
+        """The call that was started will use about so many tokens."""
+        self._spend(max(self._clocks.monotonic(), self._next_by_tokens), tokens)
+
     def settle(self, estimated_tokens: int, used_tokens: int) -> None:
-        """Correct what `take` assumed by what the call used."""
-        if self._next_by_tokens > -math.inf and self._owned:
-            self._next_by_tokens += (used_tokens - estimated_tokens) / self._tokens_per_second
+        """The call ended: correct what `charge` assumed by what it used."""
+        self._spend(self._next_by_tokens, used_tokens - estimated_tokens)
 
-    @property
-    def _tokens_per_second(self) -> float:
-        return self._pace * self._tokens_per_minute / 60 * self.share
-
-    def _spend(self, now: float, tokens: int) -> None:
-        if self._tokens_per_minute:
-            self._next_by_tokens = max(now, self._next_by_tokens) + tokens / self._tokens_per_second
+    def _spend(self, since: float, tokens: int) -> None:
+        rate = self._pace * self._tokens_per_minute / 60 * self.share
+        if rate:
+            self._next_by_tokens = since + tokens / rate
 
     @property
     def _latest_use(self) -> float:
@@ -178,12 +176,15 @@ class Unpaced:
         """0 when a batch may start, None until one has ended."""
         return 0.0 if self._has_partitions and self._at_work < self._most else None
 
-    def take(self, tokens: int = 0) -> bool:  # noqa: ARG002 - the pacer's interface
+    def take(self) -> bool:
         """Start a batch, if it may start."""
         if self.delay() is None:
             return False
         self._at_work += 1
         return True
+
+    def charge(self, tokens: int) -> None:
+        """Tokens are free here."""
 
     def settle(self, estimated_tokens: int, used_tokens: int) -> None:  # noqa: ARG002 - the pacer's interface
         """The batch ended."""

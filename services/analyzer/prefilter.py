@@ -18,6 +18,12 @@ from services.analyzer.offline.tokens import as_read, tokens_of
 MIN_CHARACTERS: Final = 8
 """Letters below which a text without a known word is too short; the default of ANALYZER_MIN_CHARACTERS."""
 MOST_COURTESY_WORDS: Final = 6
+SURELY_LONG: Final = 200
+"""Characters above which a text is neither short nor mere courtesy, whatever it says; with a higher minimum of
+letters, that many times the minimum."""
+SURELY_LETTERS: Final = 4
+LONGEST_LIST_OF_LINKS: Final = 4_000
+"""In characters; longer texts are not searched for links but analysed: the time a decision takes is bounded."""
 
 _LINK = re.compile(r"(?:https?://|www\.)\S+")
 _ANYTHING_SAID = re.compile(r"[^\W_]|[\u2600-\u27bf\U0001f300-\U0001faff]")
@@ -87,7 +93,9 @@ def _texts_that_count(turns: Sequence[Turn]) -> list[str]:
 def _says_much(texts: list[str], min_characters: int) -> bool:
     """Whether one look shows that no rule can apply: most conversations, at next to no cost."""
     length = sum(map(len, texts))
-    return length > max(200, 4 * min_characters) and not any("http" in text or "www." in text for text in texts)
+    if length > max(SURELY_LONG, SURELY_LETTERS * min_characters):
+        return length > LONGEST_LIST_OF_LINKS or not any("http" in text or "www." in text for text in texts)
+    return False
 
 
 def _is_courtesy(text: str, tokens: list[str]) -> bool:

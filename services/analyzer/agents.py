@@ -1,0 +1,162 @@
+"""The edge to Kafka: a Faust app with one agent a lane, embedded in our event loop."""
+
+import asyncio
+import logging
+from collections.abc import Callable, Mapping
+from typing import Any, Final, cast
+
+import faust
+from yarl import URL
+
+from schemas.codec import RawRecord
+from schemas.event import Lane
+from schemas.topics import Topic
+from services.analyzer.batching import LANES_IN_ORDER
+from services.analyzer.consumer import Transport
+from services.analyzer.intake import TOPIC_OF_LANE
+from services.analyzer.pipeline import Pipeline
+from services.runtime.kafka import KafkaConnection
+
+STREAM_BUFFER_RECORDS: Final = 4096
+POLL_RECORDS: Final = 64
+BUFFER_SLACK: Final = 0.2
+"""Faust stops fetching a partition when its lane's buffer is at 80 %."""
+COMMIT_SECONDS: Final = 0.5
+HEARTBEAT_SECONDS: Final = 3.0
+REBALANCE_SECONDS: Final = 120.0
+NEVER: Final = 365 * 86_400.0
+_PRODUCER_TIMEOUT_SECONDS: Final = 30.0
+_MAX_FETCH_BYTES: Final = 1024 * 1024
+
+
+class AnalyzerApp(faust.App):
+    """A Faust app that tells the pipeline of rebalances and heartbeats, and keeps no files."""
+
+    connection: KafkaConnection
+    on_heartbeat: Callable[[float], None]
+    on_rebalance: Callable[[], None]
+    leaves_at_stop = True
+
+    def on_rebalance_start(self) -> None:
+        """Called on the consumer's thread, before anything is revoked."""
+        super().on_rebalance_start()
+        self.on_rebalance()
+
+    def kafka_consumer(self) -> Any:
+        """Aiokafka's consumer: Faust does not tell partition counts."""
+        consumer: Any = self.consumer
+        return consumer._thread._consumer  # noqa: SLF001
+
+    def note_taken(self, topic: str, message: Any) -> None:
+        """A lane took a record out of its buffer."""
+        consumer: Any = self.consumer
+        consumer.buffered_bytes[topic] -= len(message.value or b"")
+
+    def _create_directories(self) -> None:
+        """No tables, so no files."""
+
+    def _new_transport(self) -> Transport:
+        return Transport(self.conf.broker_consumer, self)
+
+
+def check_buffer(partitions_of_lane: int) -> None:
+    """Raise ValueError when a held lane could stop the other one.
+
+    One loop feeds both lanes. When a lane's buffer is nearly full Faust stops fetching its partitions, each of
+    which may have one more poll under way; should these not fit, the loop waits for the held lane.
+    """
+    slack = BUFFER_SLACK * STREAM_BUFFER_RECORDS
+    if slack < partitions_of_lane * POLL_RECORDS:
+        raise ValueError(
+            f"a lane has {partitions_of_lane} partitions; with more than {int(slack // POLL_RECORDS)} a held replay "
+            "lane would stop the live lane"
+        )
+
+
+def create_faust_app(pipeline: Pipeline, connection: KafkaConnection) -> AnalyzerApp:
+    """The app, with its agents; start it in the running loop."""
+    settings = pipeline.settings
+    logging.getLogger("faust").setLevel(logging.ERROR)
+    logging.getLogger("mode").setLevel(logging.ERROR)
+    app = AnalyzerApp(
+        connection.group_name("analyzer"),
+        broker=[URL(f"kafka://{server.strip()}") for server in connection.bootstrap_servers.split(",")],
+        autodiscover=False,
+        web_enabled=False,
+        topic_disable_leader=True,
+        topic_allow_declare=False,
+        worker_redirect_stdouts=False,
+        table_standby_replicas=0,
+        stream_wait_empty=False,
+        stream_recovery_delay=0.0,
+        stream_buffer_maxsize=STREAM_BUFFER_RECORDS,
+        stream_processing_timeout=NEVER,  # a hold is no hanging stream
+        broker_commit_livelock_soft_timeout=NEVER,
+        broker_max_poll_records=POLL_RECORDS,
+        broker_max_poll_interval=20 * 86_400.0,  # nor is it a consumer that must leave; int32 milliseconds
+        broker_commit_interval=COMMIT_SECONDS,
+        broker_heartbeat_interval=HEARTBEAT_SECONDS,
+        broker_session_timeout=settings.session_timeout_seconds,
+        broker_request_timeout=max(90.0, settings.session_timeout_seconds + 10),
+        broker_rebalance_timeout=REBALANCE_SECONDS,
+        consumer_group_instance_id=settings.instance_id,
+        consumer_max_fetch_size=_MAX_FETCH_BYTES,
+        producer_request_timeout=_PRODUCER_TIMEOUT_SECONDS,
+    )
+    app.connection = connection
+    app.boot_strategy.enable_kafka_producer = False  # outcomes go through our own, idempotent one
+    loop = asyncio.get_running_loop()
+    app.on_heartbeat = pipeline.heartbeat
+
+    def rebalance() -> None:
+        pipeline.permits.stop()  # at once, on whatever thread this is
+        loop.call_soon_threadsafe(pipeline.rebalance_started)
+
+    app.on_rebalance = rebalance
+    names = {lane: connection.topic_name(TOPIC_OF_LANE[lane]) for lane in LANES_IN_ORDER}
+    _follow_assignments(app, pipeline, names)
+    for lane, name in names.items():
+        _add_agent(app, pipeline, lane, name)
+    app.finalize()
+    return app
+
+
+def _follow_assignments(app: AnalyzerApp, pipeline: Pipeline, names: Mapping[Lane, str]) -> None:
+    async def assigned(_: Any, *args: Any, **__: Any) -> None:
+        owned: list[Any] = list(args[0])
+        by_lane = {lane: frozenset(tp.partition for tp in owned if tp.topic == name) for lane, name in names.items()}
+        consumer = app.kafka_consumer()
+        counts = {lane: len(consumer.partitions_for_topic(name) or ()) for lane, name in names.items()}
+        for count in counts.values():
+            check_buffer(count)
+        pipeline.partitions_assigned(by_lane, counts[Lane.LIVE])
+
+    app.on_partitions_assigned.connect(cast("Any", assigned), weak=False)
+
+
+def _add_agent(app: AnalyzerApp, pipeline: Pipeline, lane: Lane, name: str) -> None:
+    topic = app.topic(name, key_type=bytes, value_type=bytes, key_serializer="raw", value_serializer="raw")
+    intake = pipeline.intakes[lane]
+    of_lane = TOPIC_OF_LANE[lane]
+
+    async def follow(stream: Any) -> None:
+        try:
+            async for event in stream.noack().events():
+                app.note_taken(name, event.message)
+                await intake.take(_record_of(event.message, of_lane), event.ack)
+        except Exception as error:  # noqa: BLE001 - Faust would start the agent anew; a bug must end the process
+            pipeline.tasks.fail(error)
+
+    app.agent(topic, name=f"analyzer.{lane.value}")(follow)
+
+
+def _record_of(message: Any, topic: Topic) -> RawRecord:
+    return RawRecord(
+        topic=topic.name,
+        partition=message.partition,
+        offset=message.offset,
+        timestamp_ms=round(message.timestamp * 1000),
+        key=message.key,
+        value=message.value,
+        headers=message.headers,
+    )

@@ -1,0 +1,136 @@
+"""Publishing outcomes: an arrival is done, and may be acknowledged, once its outcome is durable in Kafka.
+
+Kafka away: a publish is tried again until it is durable; a duplicate has the same id and is harmless. An outcome
+that Kafka will never take becomes a dead letter and an AnalysisFailed, in this order, then the record is done.
+"""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Iterable
+from datetime import datetime
+from functools import partial
+from typing import Final
+
+from schemas.analysis_failed import AnalysisFailed, FailureReason
+from schemas.codec import RawRecord, encode
+from schemas.conversation_skipped import ConversationSkipped
+from schemas.dead_letter import DeadLetterReason
+from schemas.envelope import new_envelope
+from schemas.event import Event
+from schemas.insight_produced import InsightProduced
+from schemas.outcome import Outcome
+from schemas.topics import ANALYZED, Topic
+from services.analyzer.arrivals import Arrival
+from services.analyzer.ledger import Ledger, RecordPlace
+from services.analyzer.metrics import FAILED, OUTCOMES, SKIPPED
+from services.analyzer.outcomes import SOURCE, envelope_of, failed
+from services.runtime.dead_letters import DeadLetters
+from services.runtime.kafka import KafkaUnavailable
+from services.runtime.logs import get_logger
+from services.runtime.publisher import EventPublisher, Published, RecordRefused, resolved
+
+_log = get_logger(__name__)
+
+_FIRST_WAIT_SECONDS: Final = 0.1
+_LONGEST_WAIT_SECONDS: Final = 2.0
+
+Sent = asyncio.Future[Published]
+
+
+class Outbox:
+    """Publishes and marks done; safe to call from several tasks at once."""
+
+    def __init__(
+        self, publisher: EventPublisher, dead_letters: DeadLetters, ledger: Ledger, now: Callable[[], datetime]
+    ) -> None:
+        self._publisher = publisher
+        self._dead_letters = dead_letters
+        self._ledger = ledger
+        self._now = now
+
+    async def deliver(self, arrival: Arrival, outcome: Outcome) -> None:
+        """Return once the outcome is durable; the arrival is done then."""
+        await self.deliver_all([(arrival, outcome)])
+
+    async def deliver_all(self, outcomes: Iterable[tuple[Arrival, Outcome]]) -> None:
+        """Deliver several: all are in the send queue before the first is waited for."""
+        waiting = [(arrival, outcome, await self._enqueue(arrival, outcome)) for arrival, outcome in outcomes]
+        for arrival, outcome, sent in waiting:
+            try:
+                await _until_durable(partial(self._send, arrival, outcome), sent)
+            except RecordRefused as error:
+                await self._refused(arrival, outcome, error)
+            else:
+                _count(outcome)
+                self._ledger.done(arrival.place)
+
+    async def _enqueue(self, arrival: Arrival, outcome: Outcome) -> Sent | None:
+        """None when the send queue does not take it: `deliver_all` tries again and learns why."""
+        value, headers = encode(outcome, envelope_of(arrival.envelope, self._now()))
+        try:
+            return await self._publisher.enqueue(ANALYZED, arrival.conversation_id.encode(), value, headers)
+        except (KafkaUnavailable, RecordRefused):
+            return None
+
+    async def _send(self, arrival: Arrival, outcome: Outcome) -> None:
+        value, headers = encode(outcome, envelope_of(arrival.envelope, self._now()))
+        await self._publisher.publish_record(ANALYZED, arrival.conversation_id.encode(), value, headers)
+
+    async def _refused(self, arrival: Arrival, outcome: Outcome, error: RecordRefused) -> None:
+        if isinstance(outcome, AnalysisFailed):
+            raise error  # the smallest outcome there is: not this record is wrong, the process or the broker is
+        await self.fail(arrival, FailureReason.UNPUBLISHABLE, str(error), attempts=0)
+
+    async def fail(self, arrival: Arrival, reason: FailureReason, detail: str, *, attempts: int) -> None:
+        """The conversation has no insight: dead letter, then AnalysisFailed, then it is done."""
+        await self.bury(arrival.record, DeadLetterReason(reason.value), detail)
+        await self.deliver(arrival, failed(arrival, reason, detail, attempts, self._now()))
+
+    async def bury_undecodable(
+        self, record: RawRecord, place: RecordPlace, reason: DeadLetterReason, detail: str
+    ) -> None:
+        """Put a record aside that says nothing about any conversation; it is done then."""
+        await self.bury(record, reason, detail)
+        self._ledger.done(place)
+
+    async def bury(self, record: RawRecord, reason: DeadLetterReason, detail: str) -> None:
+        """Return once the dead letter is durable."""
+        await _until_durable(lambda: self._dead_letters.bury(record, reason, detail))
+
+    async def announce(self, topic: Topic, key: str, event: Event) -> None:
+        """Publish an event that nothing waits for: best effort."""
+        value, headers = encode(event, new_envelope(SOURCE, self._now()))
+        try:
+            await self._publisher.enqueue(topic, key.encode(), value, headers)
+        except (KafkaUnavailable, RecordRefused) as error:
+            _log.warning("announcement_not_sent", topic=topic.name, reason=str(error))
+
+    async def declare(self, topic: Topic, key: str, event: Event) -> None:
+        """Publish an event that the fleet must learn of: return once it is durable."""
+        envelope = new_envelope(SOURCE, self._now())
+        await _until_durable(lambda: self._publisher.publish(topic, key, event, envelope))
+
+
+async def _until_durable(send: Callable[[], Awaitable[object]], sent: Sent | None = None) -> None:
+    """Send, again and again while Kafka is away; `sent` is a first try under way. Raises RecordRefused."""
+    wait = _FIRST_WAIT_SECONDS
+    while True:
+        try:
+            await (resolved(sent) if sent is not None else send())
+        except KafkaUnavailable as error:
+            _log.warning("publish_repeated", reason=str(error))
+            sent = None
+            await asyncio.sleep(wait)
+            wait = min(wait * 2, _LONGEST_WAIT_SECONDS)
+        else:
+            return
+
+
+_KINDS: Final = {InsightProduced: "insight", ConversationSkipped: "skipped", AnalysisFailed: "failed"}
+
+
+def _count(outcome: Outcome) -> None:
+    OUTCOMES.labels(_KINDS[type(outcome)], outcome.lane.value).inc()
+    if isinstance(outcome, ConversationSkipped):
+        SKIPPED.labels(outcome.reason.value).inc()
+    elif isinstance(outcome, AnalysisFailed):
+        FAILED.labels(outcome.reason.value).inc()

@@ -1,0 +1,94 @@
+"""From findings, skips and failures to the events that say so. Pure."""
+
+import secrets
+import uuid
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from schemas.analysis_failed import AnalysisFailed, FailureReason
+from schemas.conversation_skipped import ConversationSkipped, SkipReason
+from schemas.envelope import Envelope, new_traceparent
+from schemas.insight_produced import InsightProduced, Path, insight_id_of, sentiment_of
+from schemas.subjects import subject_registry
+from services.analyzer.arrivals import Arrival
+from services.analyzer.engine import Finding
+
+SOURCE = "/undertone/analyzer"
+
+
+def insight_of(
+    arrival: Arrival,
+    finding: Finding,
+    *,
+    batch_id: UUID,
+    started_at: datetime,
+    now: datetime,
+    is_repeated: bool = False,
+) -> InsightProduced:
+    """The insight for one arrival. A repeated finding (the call was another's) has cost this one nothing."""
+    conversation = arrival.conversation
+    return InsightProduced(
+        **_common(arrival),
+        insight_id=insight_id_of(conversation.conversation_id, conversation.content_hash, arrival.analysis_version),
+        sentiment_score=finding.sentiment_score,
+        sentiment=sentiment_of(finding.sentiment_score),
+        clusters=finding.clusters,
+        topics=subject_registry().topics_of(finding.clusters),
+        confidence=finding.confidence,
+        reasoning=finding.reasoning,
+        evidence=finding.evidence,
+        summary=finding.summary,
+        path=Path.CACHE if is_repeated else finding.path,
+        model=finding.model,
+        batch_id=batch_id,
+        input_tokens=0 if is_repeated else finding.input_tokens,
+        output_tokens=0 if is_repeated else finding.output_tokens,
+        cost_usd=0.0 if is_repeated else finding.cost_usd,
+        completion=None if is_repeated else finding.completion,
+        started_at=started_at,
+        analyzed_at=now,
+    )
+
+
+def skipped(arrival: Arrival, reason: SkipReason, rule_version: int, now: datetime) -> ConversationSkipped:
+    """The conversation needs no analysis."""
+    return ConversationSkipped(**_common(arrival), reason=reason, rule_version=rule_version, skipped_at=now)
+
+
+def failed(arrival: Arrival, reason: FailureReason, detail: str, attempts: int, now: datetime) -> AnalysisFailed:
+    """The conversation could not be analysed; `detail` holds none of its text."""
+    return AnalysisFailed(**_common(arrival), reason=reason, detail=detail[:500], attempts=attempts, failed_at=now)
+
+
+def _common(arrival: Arrival) -> dict[str, Any]:
+    conversation = arrival.conversation
+    return {
+        "conversation_id": conversation.conversation_id,
+        "revision": arrival.revision,
+        "content_hash": conversation.content_hash,
+        "analysis_version": arrival.analysis_version,
+        "lane": arrival.lane,
+        "occurred_at": conversation.occurred_at,
+        "channel": conversation.channel,
+    }
+
+
+def envelope_of(received: Envelope, now: datetime) -> Envelope:
+    """The envelope of an outcome: it continues the story and the trace of what was received."""
+    return Envelope(
+        id=str(uuid.uuid4()),
+        source=SOURCE,
+        time=now,
+        correlation_id=received.correlation_id,
+        traceparent=_next_span(received.traceparent),
+        replay_id=received.replay_id,
+    )
+
+
+def _next_span(traceparent: str) -> str:
+    version, _, rest = traceparent.partition("-")
+    trace_id, _, tail = rest.partition("-")
+    if version != "00" or len(trace_id) != 32 or len(tail) != 19:
+        return new_traceparent()
+    return f"00-{trace_id}-{secrets.token_hex(8)}-{tail[-2:]}"

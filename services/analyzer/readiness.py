@@ -1,0 +1,95 @@
+"""Is the analyzer ready, and what does it say about itself."""
+
+from collections.abc import Callable
+
+from pydantic import JsonValue
+
+from schemas.event import Lane
+from services.analyzer.batching import LANES_IN_ORDER
+from services.analyzer.metrics import (
+    BATCH_MAXIMUM,
+    BREAKER_STATE,
+    HELD,
+    IN_FLIGHT_BYTES,
+    IN_FLIGHT_RECORDS,
+    OLDEST_WAITING_SECONDS,
+    QUEUE_DEPTH,
+    SHARE,
+)
+from services.analyzer.pipeline import Pipeline
+from services.runtime.health import CheckResult, Health
+
+HEARTBEAT_OVERDUE_SECONDS = 15.0
+
+
+def health_of(pipeline: Pipeline, clock: Callable[[], float], is_kafka_connected: Callable[[], bool]) -> Health:
+    """Checks and description of a pipeline."""
+
+    def kafka() -> CheckResult:
+        if not is_kafka_connected() or pipeline.heartbeat_at is None:
+            return CheckResult(ok=False, detail="Kafka has not been reached yet")
+        age = clock() - pipeline.heartbeat_at
+        if age > HEARTBEAT_OVERDUE_SECONDS:
+            return CheckResult(ok=False, detail=f"the consumer group has not answered for {age:.0f} s")
+        return CheckResult(ok=True)
+
+    def assignment() -> CheckResult:
+        if pipeline.is_rebalancing:
+            return CheckResult(ok=False, detail="the consumer group is dealing out partitions")
+        if not pipeline.control_log.is_caught_up:
+            return CheckResult(ok=False, detail="the control log is not read yet: no call may start")
+        return CheckResult(ok=True)
+
+    def lanes() -> CheckResult:
+        reasons = [f"{lane.value}: {reason}" for lane, reason in pipeline.ledger.blocked.items()]
+        reasons += [
+            f"{lane.value}: held for long: {hold.reason}"
+            for lane, hold in pipeline.holds.active().items()
+            if hold.is_long
+        ]
+        return CheckResult(ok=not reasons, detail="; ".join(reasons) or None)
+
+    def engine() -> CheckResult:
+        reason = pipeline.calls.misconfigured
+        return CheckResult(ok=reason is None, detail=reason)
+
+    checks = {"kafka": kafka, "assignment": assignment, "lanes": lanes, "engine": engine}
+    return Health("analyzer", checks, lambda: describe(pipeline))
+
+
+def describe(pipeline: Pipeline) -> dict[str, JsonValue]:
+    """What `/health` adds: the engine, holds, and how much is under way."""
+    holds = pipeline.holds.active()
+    return {
+        "engine": pipeline.engine.name,
+        "analysis_version": pipeline.engine.analysis_version,
+        "breaker": pipeline.breaker.state.name.lower(),
+        "holds": {lane.value: hold.reason for lane, hold in holds.items()},
+        "blocked": {lane.value: reason for lane, reason in pipeline.ledger.blocked.items()},
+        "partitions": {lane.value: list[JsonValue](sorted(owned)) for lane, owned in pipeline.assigned.items()},
+        "share": round(pipeline.permits.share, 4),
+        "queue_depth": {lane.value: pipeline.window.waiting(lane) for lane in LANES_IN_ORDER},
+        "in_flight": pipeline.ledger.unacknowledged,
+        "calls_in_flight": pipeline.dispatcher.calls_in_flight,
+        "batch_maximum": pipeline.window.size.current,
+    }
+
+
+def register_gauges(pipeline: Pipeline, clock: Callable[[], float]) -> None:
+    """Let the gauges read the pipeline when they are scraped, so that they cost nothing in between."""
+    for lane in LANES_IN_ORDER:
+        _register_gauges_of(lane, pipeline)
+    BATCH_MAXIMUM.set_function(lambda: pipeline.window.size.current)
+    BREAKER_STATE.set_function(lambda: pipeline.breaker.state)
+    SHARE.set_function(lambda: pipeline.permits.share)
+    OLDEST_WAITING_SECONDS.set_function(
+        lambda: clock() - oldest if (oldest := pipeline.window.oldest_arrival()) is not None else 0
+    )
+
+
+def _register_gauges_of(lane: Lane, pipeline: Pipeline) -> None:
+    window = pipeline.ledger.window(lane)
+    IN_FLIGHT_RECORDS.labels(lane.value).set_function(lambda: window.count)
+    IN_FLIGHT_BYTES.labels(lane.value).set_function(lambda: window.bytes)
+    QUEUE_DEPTH.labels(lane.value).set_function(lambda: pipeline.window.waiting(lane))
+    HELD.labels(lane.value).set_function(lambda: lane in pipeline.dispatcher.held_lanes())

@@ -1,0 +1,92 @@
+"""The analyzer's settings."""
+
+from typing import Annotated, Literal, Self
+
+from pydantic import Field, SecretStr, model_validator
+from pydantic_settings import SettingsConfigDict
+
+from services.runtime.settings import Port, SharedSettings
+
+MIB = 1024 * 1024
+Seconds = Annotated[float, Field(gt=0, allow_inf_nan=False)]
+
+
+class AnalyzerSettings(SharedSettings):
+    """Read from ANALYZER_… and the shared names."""
+
+    model_config = SettingsConfigDict(env_prefix="ANALYZER_")
+
+    port: Port = Field(default=8001, description="Port of health and metrics.")
+
+    engine: Literal["auto", "llm", "offline"] = Field(
+        default="auto", description="Who judges: `llm`, `offline`, or `auto` (llm when XAI_API_KEY is set)."
+    )
+    xai_api_key: SecretStr | None = Field(
+        default=None, validation_alias="XAI_API_KEY", description="The key of the LLM's provider."
+    )
+    prefilter: Literal["on", "off"] = Field(
+        default="on", description="`off` analyses also what is too short, only links, or a mere greeting."
+    )
+    min_characters: Annotated[int, Field(ge=0)] = Field(
+        default=8, description="Letters below which a text without a known word is too short."
+    )
+
+    calls_per_second: Annotated[float, Field(ge=0, le=10_000, allow_inf_nan=False)] = Field(
+        default=10, description="Most calls a second of the whole fleet, for engines that cost; 0 is no limit."
+    )
+    tokens_per_minute: Annotated[float, Field(ge=0, allow_inf_nan=False)] = Field(
+        default=0, description="Most tokens a minute of the whole fleet; 0 is no limit."
+    )
+    pace: Annotated[float, Field(ge=0.1, le=1)] = Field(
+        default=0.95, description="The part of the limits that is used; the rest absorbs the network's jitter."
+    )
+
+    window_seconds: Annotated[float, Field(ge=0, le=60)] = Field(
+        default=0.25, description="Longest wait for companions in a batch while a call may start."
+    )
+    min_batch: Annotated[int, Field(ge=1, le=500)] = Field(
+        default=1, description="Smallest adaptive maximum of a batch."
+    )
+    start_batch: Annotated[int, Field(ge=1, le=500)] = Field(
+        default=5, description="The adaptive maximum at the start."
+    )
+    max_batch: Annotated[int, Field(ge=1, le=500)] = Field(default=50, description="Largest adaptive maximum.")
+    batch_tokens: Annotated[int, Field(ge=500)] = Field(
+        default=100_000, description="Most tokens of conversations in one call."
+    )
+    call_timeout_seconds: Seconds = Field(
+        default=60, validation_alias="ANALYZER_LLM_TIMEOUT_SECONDS", description="Longest wait for an answer."
+    )
+    max_attempts: Annotated[int, Field(ge=1, le=100)] = Field(
+        default=5, description="Calls that may fail with a conversation alone in them before it fails."
+    )
+    backoff_seconds: Seconds = Field(default=0.5, description="First wait after a failed call; doubles, with jitter.")
+    breaker_threshold: Annotated[int, Field(ge=1)] = Field(
+        default=5, description="Failed calls in a row after which no more are made for a while."
+    )
+    breaker_cooldown_seconds: Seconds = Field(default=10, description="How long none are made then.")
+
+    in_flight_bytes: Annotated[int, Field(ge=MIB)] = Field(
+        default=48 * MIB, description="Most bytes of a lane's records between Kafka and their acknowledgement."
+    )
+    in_flight_count: Annotated[int, Field(ge=1)] | None = Field(
+        default=None, description="Most records likewise; by default 8,000 or what full use of the limit needs."
+    )
+    cache_size: Annotated[int, Field(ge=0)] = Field(
+        default=10_000, description="Findings that are remembered by content, so that equal content is not sent twice."
+    )
+    session_timeout_seconds: Annotated[float, Field(ge=6, le=300)] = Field(
+        default=30, description="After so long without a heartbeat Kafka gives the partitions to others."
+    )
+    drain_seconds: Seconds | None = Field(
+        default=None, description="Longest wait for calls in flight at SIGTERM; by default the call timeout and 5 s."
+    )
+
+    @model_validator(mode="after")
+    def _batches_are_ordered(self) -> Self:
+        if not self.min_batch <= self.start_batch <= self.max_batch:
+            raise ValueError(
+                "ANALYZER_MIN_BATCH, ANALYZER_START_BATCH and ANALYZER_MAX_BATCH must rise: "
+                f"they are {self.min_batch}, {self.start_batch} and {self.max_batch}"
+            )
+        return self
