@@ -68,7 +68,7 @@ class HttpSender:
         began = self._clock()
         while part:
             answer = await self._post(b"\n".join(batch[position].body for position in part))
-            if answer is not None and answer.status_code in {400, 413} and len(part) > 1:
+            if answer is not None and answer.status_code in {400, 413} and len(part) > 1 and not _results(answer):
                 # Which of them is at fault only shows when they go apart.
                 middle = len(part) // 2
                 await self._send_part(batch, part[:middle], rejected)
@@ -96,10 +96,12 @@ class HttpSender:
 
     def _settle(self, answer: httpx.Response | None, part: list[int], rejected: dict[int, Problems]) -> list[int]:
         """Note what was rejected, and return what has to be sent again."""
-        if answer is None or answer.status_code == 429 or answer.status_code >= 500:
+        if answer is None or answer.status_code == 429:
             return part
-        if answer.status_code == 202:
-            return _unknown_ones(answer.json()["results"], part, rejected)
+        if results := _results(answer):  # of a 202, and of a 400 or 503 that says what became of each
+            return _unknown_ones(results, part, rejected)
+        if answer.status_code >= 500:
+            return part
         if answer.status_code in {400, 413}:
             rejected[part[0]] = _problems(_document(answer))
             return []
@@ -129,6 +131,12 @@ class HttpSender:
                 self.waiting_for = str(_document(answer).get("details", f"answer {answer.status_code}"))
             wait = max(wait, asked)
         self._held_until = max(self._held_until, self._clock() + wait)
+
+
+def _results(answer: httpx.Response) -> Sequence[Mapping[str, Any]]:
+    """What became of each conversation, where the answer says so."""
+    results = _document(answer).get("results")
+    return results if isinstance(results, list) else ()
 
 
 def _unknown_ones(results: Sequence[Mapping[str, Any]], part: list[int], rejected: dict[int, Problems]) -> list[int]:

@@ -1,0 +1,79 @@
+"""A client of the read API for people's commands: answers as dictionaries, failures as one sentence."""
+
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from types import TracebackType
+from typing import Any, Self
+
+import httpx
+
+from undertone.errors import CommandError, UsageProblem
+from undertone.settings import key_headers
+
+_TIMEOUT = httpx.Timeout(30, connect=5)
+
+
+class NotFoundError(CommandError):
+    """There is nothing under this id."""
+
+
+class ReadApi:
+    """Open it with `with`."""
+
+    def __init__(self, url: str, key: str | None, *, transport: httpx.BaseTransport | None = None) -> None:
+        self.url = url
+        self._client = httpx.Client(base_url=url, headers=key_headers(key), timeout=_TIMEOUT, transport=transport)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._client.close()
+
+    def get(self, path: str, parameters: Mapping[str, object] | None = None) -> dict[str, Any]:
+        """The answer's members. Parameters that are None are left out. Raises CommandError and NotFoundError."""
+        given = {name: str(value) for name, value in (parameters or {}).items() if value is not None}
+        with self._explained():
+            answer = self._client.get(path, params=given)
+        if answer.is_success:
+            return self._members(answer)
+        raise self._failure(answer)
+
+    @contextmanager
+    def _explained(self) -> Iterator[None]:
+        try:
+            yield
+        except httpx.ConnectError as error:
+            raise UsageProblem(
+                f"Nothing answers at {self.url}: start the stack with `undertone up`, or name the read API with "
+                f"--read-api-url."
+            ) from error
+        except httpx.TimeoutException as error:
+            raise CommandError(f"{self.url} did not answer in time; `undertone status` says how it is.") from error
+        except httpx.HTTPError as error:
+            raise CommandError(f"{self.url} broke off ({type(error).__name__}); try again.") from error
+
+    def _members(self, answer: httpx.Response) -> dict[str, Any]:
+        try:
+            members = answer.json()
+        except ValueError:
+            members = None
+        if not isinstance(members, dict):
+            raise UsageProblem(f"What answers at {self.url} is not the read API; see --read-api-url.")
+        return members
+
+    def _failure(self, answer: httpx.Response) -> CommandError:
+        try:
+            problem = answer.json()
+        except ValueError:
+            problem = {}
+        details = str(problem.get("details") or answer.reason_phrase) if isinstance(problem, dict) else ""
+        if answer.status_code == httpx.codes.NOT_FOUND:
+            return NotFoundError(details)
+        if answer.status_code in {401, 403}:
+            return UsageProblem(f"The read API refuses the API key: {details}. Set UNDERTONE_API_KEY or --api-key.")
+        if answer.status_code == httpx.codes.BAD_REQUEST:
+            return UsageProblem(details)
+        return CommandError(f"{self.url} answered {answer.status_code}: {details}")

@@ -1,0 +1,57 @@
+"""Small pieces that all views share: feelings in colour, bars, moments."""
+
+from datetime import datetime
+from typing import Any
+
+from rich.text import Text
+
+_STYLES = {"positive": "green", "neutral": "yellow", "negative": "red"}
+_BLOCKS = " ▏▎▍▌▋▊▉█"
+_LEVELS = "▁▂▃▄▅▆▇█"
+
+
+def feeling_style(sentiment: str | None) -> str:
+    """The colour of a sentiment; colour is never the only sign."""
+    return _STYLES.get(sentiment or "", "dim")
+
+
+def score(value: float | None, sentiment: str | None) -> Text:
+    """`-0.65` in the colour of its sentiment."""
+    return Text(f"{value:+.2f}" if value is not None else "?", style=feeling_style(sentiment))
+
+
+def bar(share: float, width: int, style: str = "cyan") -> Text:
+    """A bar of eighths: `share` of `width` characters."""
+    eighths = round(max(0.0, min(1.0, share)) * width * 8)
+    full, rest = divmod(eighths, 8)
+    return Text((_BLOCKS[8] * full + (_BLOCKS[rest] if rest else "")).ljust(width), style=style)
+
+
+def sparkline(values: list[float]) -> str:
+    """One character a value, from the lowest to the highest."""
+    top = max(values, default=0)
+    return "".join(_LEVELS[round(value / top * 7)] if top else _LEVELS[0] for value in values)
+
+
+def moment(value: Any, *, with_year: bool | None = None) -> str:
+    """`21 Nov 14:05` in this machine's zone; with the year when it is not this one."""
+    try:
+        at = datetime.fromisoformat(str(value)).astimezone()
+    except ValueError:
+        return "?"
+    if with_year or (with_year is None and at.year != datetime.now().astimezone().year):
+        return f"{at:%d %b %Y}"
+    return f"{at:%d %b %H:%M}"
+
+
+def titled(slug: str) -> str:
+    """A subject's slug as words: `delivery_problems` as `delivery problems`."""
+    return slug.replace("_", " ")
+
+
+def change(now: int, before: int | None) -> Text:
+    """How many more or fewer than before, with a sign."""
+    if before is None:
+        return Text("")
+    sign = "▲" if now > before else "▼" if now < before else "="
+    return Text(f"{sign} {abs(now - before):,}", style="dim")

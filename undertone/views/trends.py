@@ -1,0 +1,103 @@
+"""Trends: how customers felt, how that changed, and what it was about."""
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from typing import Any
+
+from rich.console import Group, RenderableType
+from rich.table import Table
+from rich.text import Text
+
+from undertone.console import harmless
+from undertone.views.parts import bar, change, feeling_style, sparkline, titled
+
+SENTIMENTS = ("positive", "neutral", "negative")
+_MAX_BUCKETS = 31
+_BAR_WIDTH = 28
+
+Trends = Mapping[str, Any]
+
+
+def trends_view(trends: Trends) -> RenderableType:
+    """Everything about a window that fits on a screen."""
+    return Group(
+        _headline(trends),
+        Text(),
+        sentiment_bars(trends.get("sentiment_counts") or {}, (trends.get("previous") or {}).get("sentiment_counts")),
+        Text(),
+        _series(trends.get("series") or ()),
+        Text(),
+        topic_bars(trends.get("top_topics") or ()),
+        Text(),
+        coverage_line(trends.get("coverage") or {}),
+    )
+
+
+def _headline(trends: Trends) -> Text:
+    previous = trends.get("previous") or {}
+    total = int(trends.get("total_insights") or 0)
+    average = trends.get("average_sentiment")
+    line = Text.assemble((f"{total:,} insights", "bold"))
+    if trends.get("window_days"):
+        line.append(f" in {trends['window_days']:g} days")
+    if average is not None:
+        line.append(f", average sentiment {average:+.2f}")
+    if previous.get("total_insights"):
+        line.append(f"  (the window before: {previous['total_insights']:,}")
+        if previous.get("average_sentiment") is not None:
+            line.append(f", {previous['average_sentiment']:+.2f}")
+        line.append(")")
+    return line
+
+
+def sentiment_bars(counts: Mapping[str, int], previous: Mapping[str, int] | None = None) -> Table:
+    """One bar a sentiment, with its share and, where it is known, the change."""
+    total = sum(counts.get(name, 0) for name in SENTIMENTS)
+    table = Table.grid(padding=(0, 2, 0, 0))
+    for name in SENTIMENTS:
+        count = counts.get(name, 0)
+        share = count / total if total else 0.0
+        difference = change(count, previous.get(name, 0) if previous and any(previous.values()) else None)
+        table.add_row(name, bar(share, _BAR_WIDTH, feeling_style(name)), f"{count:,}", f"{share:.0%}", difference)
+    return table
+
+
+def topic_bars(topics: Sequence[Sequence[Any]], limit: int = 8) -> Table:
+    """The most frequent subjects."""
+    table = Table.grid(padding=(0, 2, 0, 0))
+    top = max((int(count) for _, count in topics), default=0)
+    for name, count in topics[:limit]:
+        table.add_row(titled(harmless(str(name))), bar(int(count) / top if top else 0, _BAR_WIDTH), f"{int(count):,}")
+    return table
+
+
+def _series(series: Sequence[Mapping[str, Any]]) -> RenderableType:
+    """A line of blocks for the number of insights, and one for the share of negative ones."""
+    shown = list(series)[-_MAX_BUCKETS:]
+    if len(shown) < 2:
+        return Text("One point in time only: no development to show.", style="dim")
+    totals = [float(one.get("total") or 0) for one in shown]
+    negative = [
+        float(one.get("negative") or 0) / total if total else 0.0 for one, total in zip(shown, totals, strict=True)
+    ]
+    begin, end = (_day(shown[index].get("start")) for index in (0, -1))
+    table = Table.grid(padding=(0, 2, 0, 0))
+    table.add_row("insights", Text(sparkline(totals), style="cyan"), f"up to {max(totals):,.0f}")
+    table.add_row("negative", Text(sparkline(negative), style="red"), f"up to {max(negative):.0%}")
+    table.add_row("", Text(f"{begin} to {end}", style="dim"), "")
+    return table
+
+
+def _day(start: Any) -> str:
+    try:
+        return f"{datetime.fromisoformat(str(start)):%d %b}"
+    except ValueError:
+        return "?"
+
+
+def coverage_line(coverage: Mapping[str, int]) -> Text:
+    """How much of what was accepted stands behind the figures."""
+    parts = [f"{coverage.get(name, 0):,} {name.replace('_', ' ')}" for name in ("completed", "skipped", "failed")]
+    if coverage.get("in_flight"):
+        parts.append(f"{coverage['in_flight']:,} still being analysed")
+    return Text(f"Of the conversations in this time: {', '.join(parts)}.", style="dim")
