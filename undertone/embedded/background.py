@@ -2,7 +2,6 @@
 
 import os
 import signal
-import sys
 import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -10,6 +9,7 @@ from pathlib import Path
 from undertone.embedded.errors import StackError
 from undertone.embedded.process import POLL_SECONDS, Child, Command
 from undertone.embedded.reporter import Reporter
+from undertone.embedded.services import PYTHON
 from undertone.embedded.state import StackState, read_state
 
 START_SECONDS = 300
@@ -25,7 +25,7 @@ def start_in_background(
     up = Child(
         Command(
             name="undertone up",
-            argv=(sys.executable, "-m", "undertone", "up", *arguments),
+            argv=(*PYTHON, "undertone", "up", *arguments),
             log_file=home / "logs" / "up.log",
             environment={**os.environ, **environment},
         )

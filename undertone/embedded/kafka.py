@@ -150,7 +150,7 @@ class EmbeddedKafka:
 
 async def answers_metadata(bootstrap_servers: str, timeout_seconds: float = 5) -> bool:
     """Tell whether a broker answers a metadata request that names at least one broker."""
-    if not await _accepts_connections(bootstrap_servers, timeout_seconds):
+    if not await accepts_connections(bootstrap_servers, timeout_seconds):
         return False  # the normal case while we wait; the client would log an error for it
     admin = AIOKafkaAdminClient(bootstrap_servers=bootstrap_servers, request_timeout_ms=int(timeout_seconds * 1000))
     try:
@@ -164,7 +164,8 @@ async def answers_metadata(bootstrap_servers: str, timeout_seconds: float = 5) -
     return bool(cluster.get("brokers"))
 
 
-async def _accepts_connections(bootstrap_servers: str, timeout_seconds: float) -> bool:
+async def accepts_connections(bootstrap_servers: str, timeout_seconds: float) -> bool:
+    """Tell whether somebody listens at one of these addresses."""
     for server in bootstrap_servers.split(","):
         host, _, port = server.strip().rpartition(":")
         try:

@@ -82,11 +82,8 @@ def _refuse_doubles(ports: dict[str, int], *, pick_free: bool) -> None:
 
 
 def _complaint(name: str, port: int) -> str:
-    option = f"--{name.replace('_', '-')}"
-    return (
-        f"Port {port} is taken{_holder(port)}: free it, set {_setting(name)} (or {option}) to another,"
-        " or let --free-ports pick."
-    )
+    option = "" if name == "kafka_controller_port" else f" (or --{name.replace('_', '-')})"
+    return f"Port {port} is taken{_holder(port)}: free it, set {_setting(name)}{option}, or let --free-ports pick."
 
 
 def _setting(name: str) -> str:

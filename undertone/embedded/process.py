@@ -123,7 +123,7 @@ class Child:
         if self.is_alive:
             self._process.send_signal(self.command.stop_signal)
             deadline = time.monotonic() + self.command.stop_grace_seconds
-            while time.monotonic() < deadline and self.exit_code is None:
+            while time.monotonic() < deadline and self.exit_code is None:  # noqa: ASYNC110 - as above
                 await asyncio.sleep(POLL_SECONDS)
         self.kill()
         await self.exited()

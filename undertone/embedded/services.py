@@ -21,6 +21,9 @@ STOP_GRACE_SECONDS = 40
 
 WRONG_SETTING_EXIT_CODE = 2
 
+PYTHON = (sys.executable, "-P", "-m")
+"""Without the working directory on the path: a person's own folder `services` is not ours."""
+
 
 @dataclass(frozen=True)
 class Servers:
@@ -44,7 +47,9 @@ def service_environment(servers: Servers, ports: Ports, overrides: Mapping[str, 
 
     Fixed instance ids make a restarted process resume in seconds (static membership).
     """
+    our_root = str(Path(__file__).parents[2])
     stack = {
+        "PYTHONPATH": os.pathsep.join(filter(None, (os.environ.get("PYTHONPATH"), our_root))),
         "KAFKA_BOOTSTRAP_SERVERS": servers.kafka_bootstrap_servers,
         "DATABASE_URL": servers.database_url,
         "INGRESS_READ_API_URL": service_url("sink", ports),
@@ -80,7 +85,7 @@ def new_service(service: str, environment: Mapping[str, str], logs: Path) -> Chi
     return Child(
         Command(
             name=service,
-            argv=(sys.executable, "-m", f"services.{service}"),
+            argv=(*PYTHON, f"services.{service}"),
             log_file=logs / f"{service}.log",
             environment=environment,
             stop_grace_seconds=STOP_GRACE_SECONDS,
@@ -93,7 +98,7 @@ def new_migration(environment: Mapping[str, str], logs: Path) -> Child:
     return Child(
         Command(
             name="migrations",
-            argv=(sys.executable, "-m", "services.sink.migrate"),
+            argv=(*PYTHON, "services.sink.migrate"),
             log_file=logs / "migrations.log",
             environment=environment,
         )

@@ -18,6 +18,7 @@ import httpx
 
 from undertone import topics
 from undertone.embedded.errors import StackError
+from undertone.embedded.kafka import accepts_connections
 from undertone.embedded.prepare import PreparedStack
 from undertone.embedded.process import Child, died_text, started
 from undertone.embedded.reporter import Reporter
@@ -37,6 +38,7 @@ from undertone.embedded.stop import STOP_ORDER
 from undertone.embedded.supervisor import Part, supervise, wrong_setting
 
 SERVICE_START_SECONDS = 90
+CONNECT_SECONDS = 5
 MIGRATION_SECONDS = 300
 
 
@@ -98,6 +100,9 @@ class Stack:
         await self._step("topics", self._apply_topics, "as the contract has them", doing="comparing")
 
     async def _apply_topics(self) -> None:
+        bootstrap_servers = self._prepared.servers.kafka_bootstrap_servers
+        if not await accepts_connections(bootstrap_servers, CONNECT_SECONDS):
+            raise StackError(f"Nobody listens at {bootstrap_servers}: is Kafka running, and is the address right?")
         try:
             await topics.apply(kafka_connection(self._prepared.servers, self._prepared.environment))
         except (topics.TopicsError, topics.TopicMismatchError) as error:

@@ -10,12 +10,12 @@ from undertone.embedded.postgres import answers_query, run_sql
 from undertone.topics import apply, plan
 
 
-async def test_the_shared_servers_answer(infrastructure: Infrastructure):
+async def test_the_shared_servers_answer(infrastructure: Infrastructure) -> None:
     assert await answers_metadata(infrastructure.bootstrap_servers)
     assert await answers_query(infrastructure.postgres_url)
 
 
-async def test_kafka_keeps_its_topics_over_a_stop_and_a_kill():
+async def test_kafka_keeps_its_topics_over_a_stop_and_a_kill() -> None:
     with running(new_kafka()) as kafka:
         await apply(kafka.bootstrap_servers)
         await kafka.stop()
@@ -29,7 +29,7 @@ async def test_kafka_keeps_its_topics_over_a_stop_and_a_kill():
         assert time.monotonic() - began < 20  # not the 9 s session and its retries on top
 
 
-async def test_postgres_keeps_what_was_committed_over_a_stop_and_a_kill():
+async def test_postgres_keeps_what_was_committed_over_a_stop_and_a_kill() -> None:
     with running(new_postgres()) as postgres:
         run_sql(postgres.url, "CREATE TABLE kept AS SELECT 1 AS number")
         await postgres.stop()
@@ -41,7 +41,7 @@ async def test_postgres_keeps_what_was_committed_over_a_stop_and_a_kill():
         assert run_sql(postgres.url, "SELECT sum(number) FROM kept") == "3"
 
 
-async def test_a_paused_server_answers_again_once_resumed():
+async def test_a_paused_server_answers_again_once_resumed() -> None:
     with running(new_postgres()) as postgres:
         await postgres.pause()
         assert not await answers_query(postgres.url, timeout_seconds=1)
