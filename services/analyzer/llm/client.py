@@ -1,0 +1,201 @@
+"""Speaking Chat Completions: one pooled HTTP client, one deadline a call, and a bounded answer.
+
+A call either gives a `Completion` or raises an `EngineError` that says what it was. Cancelling a call closes its
+connection. The key goes into one header and nowhere else.
+"""
+
+import asyncio
+import json
+from collections.abc import AsyncIterator, Callable, Mapping, Set
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from ipaddress import ip_address
+from typing import Any
+
+import httpx
+
+from services.analyzer.engine import (
+    AnswerUnusable,
+    EngineError,
+    EngineMisconfigured,
+    EngineUnavailable,
+    Usage,
+)
+from services.analyzer.llm.headers import RateLimits, rate_limits_of
+from services.analyzer.llm.options import LlmOptions
+from services.analyzer.llm.pricing import usage_of
+from services.analyzer.llm.prompt import THINKING_TOKENS, Prompt
+from services.analyzer.llm.refusals import (
+    JSON_SCHEMA,
+    REASONING_EFFORT,
+    ContentRefused,
+    FeatureRefused,
+    RequestRefused,
+    error_of,
+)
+from services.analyzer.llm.schema import JSON_OBJECT_FORMAT, JSON_SCHEMA_FORMAT
+from services.runtime.logs import get_logger
+
+MAX_ANSWER_BYTES = 1024 * 1024
+_CONNECT_SECONDS = 10.0
+_KEEP_ALIVE_SECONDS = 300.0
+"""Longer than httpx's 5 s: a new TLS handshake in the middle would shift calls against their pace."""
+_REFUSALS_IN_A_ROW = 20
+"""More refused requests than any search needs to find a bad conversation: then it is not the conversations."""
+
+_log = get_logger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Completion:
+    """What came back, unjudged."""
+
+    text: str
+    is_cut_off: bool
+    """The model ran out of tokens."""
+    usage: Usage
+
+
+class ChatClient:
+    """Calls one endpoint; get one from `open_chat_client`. Safe to use from several tasks."""
+
+    def __init__(self, http: httpx.AsyncClient, options: LlmOptions, now: Callable[[], datetime]) -> None:
+        self._http = http
+        self._options = options
+        self._now = now
+        self._features = {JSON_SCHEMA} | ({REASONING_EFFORT} if options.reasoning_effort else set())
+        self._has_answered = False
+        self._refused_in_a_row = 0
+        self.rate_limits: RateLimits | None = None
+        """What the last answer said about the provider's limits."""
+
+    async def complete(self, prompt: Prompt) -> Completion:
+        """One call. Raises an EngineError for everything but an answer to it."""
+        features = frozenset(self._features)
+        body = json.dumps(self._request(prompt, features), ensure_ascii=False).encode("utf-8", "replace")
+        try:
+            async with asyncio.timeout(self._options.timeout_seconds):
+                status, headers, answer = await self._post(body)
+        except (TimeoutError, httpx.TimeoutException) as error:
+            raise EngineUnavailable(f"no answer within {self._options.timeout_seconds:g} s") from error
+        except (httpx.InvalidURL, httpx.UnsupportedProtocol) as error:
+            raise EngineMisconfigured("ANALYZER_LLM_BASE_URL is no http or https address") from error
+        except httpx.HTTPError as error:
+            raise EngineUnavailable(f"the connection failed: {type(error).__name__}") from error
+        self.rate_limits = rate_limits_of(headers) or self.rate_limits
+        if status != httpx.codes.OK:
+            raise self._refusal(error_of(status, headers, answer, self._now()), features)
+        completion = self._completion(answer)
+        self._has_answered, self._refused_in_a_row = True, 0
+        return completion
+
+    async def warm(self, connections: int) -> None:
+        """Open so many connections ahead of the first calls, so that these start on time. Never raises."""
+
+        async def touch() -> None:
+            try:
+                async with asyncio.timeout(_CONNECT_SECONDS):
+                    await self._http.head("models")
+            except (TimeoutError, httpx.HTTPError, httpx.InvalidURL):
+                return
+
+        await asyncio.gather(*(touch() for _ in range(connections)))
+
+    async def _post(self, body: bytes) -> tuple[int, Mapping[str, str], bytes]:
+        async with self._http.stream("POST", "chat/completions", content=body) as response:
+            if response.headers.get("content-encoding", "identity") != "identity":
+                raise EngineUnavailable("the answer is compressed, which was not asked for")
+            parts: list[bytes] = []
+            size = 0
+            async for part in response.aiter_raw():
+                size += len(part)
+                if size > MAX_ANSWER_BYTES:
+                    raise AnswerUnusable(f"the answer is larger than {MAX_ANSWER_BYTES // 1024} KiB")
+                parts.append(part)
+            return response.status_code, response.headers, b"".join(parts)
+
+    def _request(self, prompt: Prompt, features: Set[str]) -> dict[str, Any]:
+        room = self._options.output_tokens_per_conversation * len(prompt.ids) + THINKING_TOKENS
+        request: dict[str, Any] = {
+            "model": self._options.model,
+            "temperature": 0,
+            "max_completion_tokens": room,
+            "response_format": JSON_SCHEMA_FORMAT if JSON_SCHEMA in features else JSON_OBJECT_FORMAT,
+            "messages": [
+                {"role": "system", "content": prompt.instructions},
+                {"role": "user", "content": prompt.conversations},
+            ],
+        }
+        if REASONING_EFFORT in features:
+            request["reasoning_effort"] = self._options.reasoning_effort
+        return request
+
+    def _refusal(self, error: EngineError, features: Set[str]) -> EngineError:
+        """Turn a refused request into what it means in the light of what was sent and of the calls before it."""
+        if isinstance(error, FeatureRefused):
+            if error.feature in features:
+                self._features.discard(error.feature)
+                _log.warning("llm_feature_refused", feature=error.feature)
+                return error
+            error = RequestRefused("the endpoint refuses the request")  # it was sent without that feature
+        if isinstance(error, RequestRefused):
+            self._refused_in_a_row += 1
+            if not self._has_answered or self._refused_in_a_row > _REFUSALS_IN_A_ROW:
+                # Never answered well, or no longer: the request is wrong, not what a customer wrote in it.
+                return EngineMisconfigured(f"{error.reason}; it is the same for every request")
+        return error
+
+    def _completion(self, answer: bytes) -> Completion:
+        try:
+            document = json.loads(answer)
+        except (ValueError, RecursionError) as error:
+            raise EngineUnavailable("the answer is not JSON") from error
+        if not isinstance(document, dict) or "choices" not in document:
+            raise EngineUnavailable("the answer is no chat completion")
+        usage = usage_of(document.get("usage"), self._options.price)
+        choices = document["choices"]
+        choice = choices[0] if isinstance(choices, list) and choices else None
+        message = choice.get("message") if isinstance(choice, dict) else None
+        if not isinstance(choice, dict) or not isinstance(message, dict):
+            raise AnswerUnusable("the answer holds no completion", usage=usage)
+        text = message.get("content")
+        reason = choice.get("finish_reason")
+        if reason == "content_filter" or message.get("refusal"):
+            raise ContentRefused("the model declined to judge a conversation", usage=usage)
+        return Completion(text if isinstance(text, str) else "", is_cut_off=reason == "length", usage=usage)
+
+
+@asynccontextmanager
+async def open_chat_client(
+    options: LlmOptions, *, now: Callable[[], datetime] = lambda: datetime.now(UTC)
+) -> AsyncIterator[ChatClient]:
+    """A client with its own connections, closed at the end. Raises EngineMisconfigured for an impossible address."""
+    headers = {"Content-Type": "application/json", "Accept": "application/json", "Accept-Encoding": "identity"}
+    if options.api_key is not None:
+        headers["Authorization"] = f"Bearer {options.api_key.get_secret_value()}"
+    try:
+        http = httpx.AsyncClient(
+            base_url=options.base_url.rstrip("/") + "/",
+            headers=headers,
+            timeout=httpx.Timeout(options.timeout_seconds, connect=_CONNECT_SECONDS),
+            limits=httpx.Limits(
+                max_connections=options.max_connections,
+                max_keepalive_connections=options.max_connections,
+                keepalive_expiry=_KEEP_ALIVE_SECONDS,
+            ),
+            trust_env=not _is_loopback(options.base_url),
+        )
+    except (httpx.InvalidURL, UnicodeEncodeError) as error:
+        raise EngineMisconfigured("ANALYZER_LLM_BASE_URL or XAI_API_KEY cannot be right") from error
+    async with http:
+        yield ChatClient(http, options, now)
+
+
+def _is_loopback(url: str) -> bool:
+    """Whether the endpoint is on this machine: then a proxy of the environment is not asked."""
+    try:
+        host = httpx.URL(url).host
+        return host == "localhost" or ip_address(host).is_loopback
+    except (httpx.InvalidURL, ValueError):
+        return False
