@@ -1,7 +1,6 @@
 """Claiming assigned partitions: epoch and offset from Postgres, then seek and resume."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 
 from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient
@@ -20,12 +19,13 @@ _log = get_logger(__name__)
 _OFFSETS_TIMEOUT_MS = 10_000
 
 
-@dataclass(frozen=True, slots=True)
-class SettlementFailed(Exception):
-    """A claim has to wait; `problem` says what for."""
+class SettlementFailed(Exception):  # noqa: N818 - it names what happened
+    """A claim has to wait for `part`; `problem` says why."""
 
-    part: str
-    problem: str
+    def __init__(self, part: str, problem: str) -> None:
+        super().__init__(f"{part}: {problem}")
+        self.part = part
+        self.problem = problem
 
 
 class Claimer:

@@ -1,4 +1,4 @@
-"""Rows turned into columns: the arrays that the statements of sql/writes.py unnest."""
+"""Rows turned into columns: the arrays that the statements in sql/ unnest."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC
@@ -19,7 +19,7 @@ def _columns(rows: Iterable[tuple[Any, ...]], width: int) -> Columns:
 
 
 def insight_columns(insights: Iterable[InsightProduced], versions: VersionIds) -> Columns:
-    """The arguments of `writes.INSIGHTS`. Lists are joined by commas, which slugs do not hold."""
+    """The arguments of `outcomes.INSIGHTS`. Lists are joined by commas, which slugs do not hold."""
     return _columns(
         (
             (
@@ -57,7 +57,7 @@ def insight_columns(insights: Iterable[InsightProduced], versions: VersionIds) -
 
 
 def outcome_columns(standings: Iterable[Standing], versions: VersionIds) -> Columns:
-    """The arguments of `writes.OUTCOMES`."""
+    """The arguments of `outcomes.OUTCOMES`."""
     return _columns((_outcome_values(one, versions) for one in standings), 15)
 
 
@@ -83,7 +83,7 @@ def _outcome_values(standing: Standing, versions: VersionIds) -> tuple[Any, ...]
 
 
 def conversation_columns(postings: Iterable[Posting]) -> Columns:
-    """The first thirteen arguments of `writes.CONVERSATIONS`."""
+    """The first thirteen arguments of `conversations.CONVERSATIONS`."""
     return _columns(
         (
             (
@@ -108,7 +108,7 @@ def conversation_columns(postings: Iterable[Posting]) -> Columns:
 
 
 def started_columns(started: Iterable[AnalysisStarted]) -> Columns:
-    """The arguments of `writes.STARTED`."""
+    """The arguments of `conversations.STARTED`."""
     members = (member for event in started for member in event.conversations)
     return _columns(
         ((one.conversation_id, one.revision.timestamp_ms, one.revision.offset) for one in members),
@@ -117,7 +117,7 @@ def started_columns(started: Iterable[AnalysisStarted]) -> Columns:
 
 
 def call_columns(started: Iterable[AnalysisStarted], versions: VersionIds) -> Columns:
-    """The arguments of `writes.CALLS`: the UTC day and the version of each call."""
+    """The arguments of `outcomes.CALLS`: the UTC day and the version of each call."""
     return _columns(
         ((one.started_at.astimezone(UTC).date(), versions[one.analysis_version]) for one in started),
         2,
@@ -125,7 +125,7 @@ def call_columns(started: Iterable[AnalysisStarted], versions: VersionIds) -> Co
 
 
 def dead_letter_values(row: DeadLetterRow) -> tuple[Any, ...]:
-    """The arguments of `writes.DEAD_LETTER`."""
+    """The arguments of `dead_letters.KEEP`."""
     letter = row.letter
     return (
         letter.id,

@@ -2,12 +2,7 @@
 
 from services.runtime.metrics import SECONDS, Counter, Gauge, Histogram
 
-RECORDS = Counter(
-    "undertone_sink_records", "Records taken from Kafka, by topic and what was done.", ["topic", "outcome"]
-)
-OUTCOMES = Counter(
-    "undertone_outcomes_stored", "Outcomes stored, by kind (superseded ones are only counted).", ["kind"]
-)
+RECORDS = Counter("undertone_sink_records", "Records read, by topic and what they were.", ["topic", "outcome"])
 BATCH_RECORDS = Histogram(
     "undertone_sink_batch_records", "Records a batch.", buckets=(1, 5, 10, 25, 50, 100, 250, 500, 1000, 2000, 5000)
 )
@@ -15,7 +10,7 @@ STORE_SECONDS = Histogram("undertone_sink_store_seconds", "Time to store a batch
 TRANSACTION_RETRIES = Counter("undertone_sink_transaction_retries", "Transactions run again after a deadlock.")
 FENCED = Counter("undertone_sink_fenced", "Batches dropped because another sink had claimed their partitions.")
 POSTGRES_WAITS = Counter("undertone_sink_postgres_waits", "Times that a batch was held because Postgres was away.")
-UNSTORABLE = Counter("undertone_sink_unstorable", "Records that Postgres refused and that became dead letters.")
+UNSTORABLE = Counter("undertone_sink_unstorable", "Records that Postgres refused.")
 PARTITIONS = Gauge("undertone_sink_partitions", "Partitions of this sink, by state.", ["state"])
 LAG = Gauge("undertone_sink_lag_records", "Records in Kafka that are not stored yet, by topic.", ["topic"])
 POOL_IN_USE = Gauge("undertone_sink_pool_in_use", "Connections to Postgres in use, by pool.", ["pool"])

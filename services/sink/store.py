@@ -1,7 +1,7 @@
 """Storing a batch: rows, rollups and offsets in one transaction, under the epochs that were claimed.
 
 Guaranteed: a batch is stored whole or not at all, and only by the owner of all its partitions; storing it again
-changes nothing. Every writer takes its locks in the order that sql/writes.py states.
+changes nothing. Every writer takes its locks in the order that sql/outcomes.py states.
 """
 
 from collections.abc import AsyncIterator, Mapping, Sequence
@@ -23,7 +23,7 @@ from services.sink.columns import (
 from services.sink.failures import SERIALIZATION, Fenced
 from services.sink.merge import newest_postings, standings
 from services.sink.metrics import TRANSACTION_RETRIES
-from services.sink.sql import offsets, versions, writes
+from services.sink.sql import conversations, dead_letters, offsets, outcomes, versions
 from services.sink.versions import VersionRegistry, read_versions
 
 _ATTEMPTS = 10
@@ -82,7 +82,7 @@ class Store:
             await _write_conversations(connection, batch, known.followed)
             await _write_started(connection, batch, known.ids)
             for row in batch.dead_letters:
-                await connection.execute(writes.DEAD_LETTER, *dead_letter_values(row))
+                await connection.execute(dead_letters.KEEP, *dead_letter_values(row))
 
     @asynccontextmanager
     async def _transaction(self, batch: Batch, claims: Claims) -> AsyncIterator[Any]:
@@ -106,9 +106,9 @@ class Store:
 
 async def _write_outcomes(connection: Any, batch: Batch, ids: VersionIds) -> None:
     if batch.insights:
-        await connection.fetchval(writes.INSIGHTS, *insight_columns(batch.insights, ids))
+        await connection.fetchval(outcomes.INSIGHTS, *insight_columns(batch.insights, ids))
     if batch.outcomes:
-        await connection.fetchval(writes.OUTCOMES, *outcome_columns(standings(batch.outcomes), ids))
+        await connection.fetchval(outcomes.OUTCOMES, *outcome_columns(standings(batch.outcomes), ids))
 
 
 async def _write_conversations(connection: Any, batch: Batch, followed: Sequence[int]) -> None:
@@ -116,10 +116,12 @@ async def _write_conversations(connection: Any, batch: Batch, followed: Sequence
     finished = sorted({row.conversation_id for row in batch.outcomes})
     if postings or finished:
         changed = [one.row.conversation_id for one in postings if one.has_changed]
-        await connection.fetchval(writes.CONVERSATIONS, *conversation_columns(postings), changed, finished, followed)
+        await connection.fetchval(
+            conversations.CONVERSATIONS, *conversation_columns(postings), changed, finished, followed
+        )
 
 
 async def _write_started(connection: Any, batch: Batch, ids: VersionIds) -> None:
     if batch.started:
-        await connection.execute(writes.CALLS, *call_columns(batch.started, ids))
-        await connection.fetchval(writes.STARTED, *started_columns(batch.started))
+        await connection.execute(outcomes.CALLS, *call_columns(batch.started, ids))
+        await connection.fetchval(conversations.STARTED, *started_columns(batch.started))
