@@ -9,28 +9,30 @@ from undertone.embedded.reporter import Reporter
 from undertone.embedded.stack import Stack, running_stack
 
 EXIT_INTERRUPTED = 130
+WhenRunning = Callable[[Stack], Awaitable[int | None]]
 STOP_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
-def run_in_foreground(
-    options: StackOptions, reporter: Reporter, when_running: Callable[[Stack], Awaitable[None]]
-) -> int:
+def run_in_foreground(options: StackOptions, reporter: Reporter, when_running: WhenRunning) -> int:
     """Run until a signal; return the exit code: 0 after a stop that was asked for, 130 when it never got to run.
 
-    `when_running` is awaited once, when everything is ready. Raises StackError when the stack cannot run.
+    `when_running` is awaited once, when everything is ready; a number that it returns stops the stack and is the
+    exit code, None lets the stack run on. Raises StackError when the stack cannot run.
     """
     with prepared_stack(options, reporter) as prepared:
         return asyncio.run(_run(prepared, reporter, when_running))
 
 
-async def _run(prepared: PreparedStack, reporter: Reporter, when_running: Callable[[Stack], Awaitable[None]]) -> int:
+async def _run(prepared: PreparedStack, reporter: Reporter, when_running: WhenRunning) -> int:
     stopper = _Stopper(reporter)
     stopper.listen()
     ran = False
     try:
         async with running_stack(prepared, reporter, made=stopper.watch) as stack:
             ran = True
-            await when_running(stack)
+            code = await when_running(stack)
+            if code is not None:
+                return code
             await stack.supervise()
     except asyncio.CancelledError:
         if not stopper.was_asked:
