@@ -10,13 +10,15 @@ from pydantic import BaseModel
 
 M = TypeVar("M", bound=BaseModel)
 _set = object.__setattr__
+_NONE_SET: set[str] = set()
+"""Shared, since nothing here asks which members were given, and models are frozen or thrown away."""
 
 
 def built(model: type[M], /, **members: Any) -> M:
     """An instance with exactly these members: all of the model's fields must be given, valid."""
     instance = model.__new__(model)
     _set(instance, "__dict__", members)
-    _set(instance, "__pydantic_fields_set__", set(members))
+    _set(instance, "__pydantic_fields_set__", _NONE_SET)
     _set(instance, "__pydantic_extra__", None)
     _set(instance, "__pydantic_private__", None)
     return instance

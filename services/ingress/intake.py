@@ -1,17 +1,18 @@
 """The steps between a read conversation and an answer: its id, its event, its record, its acknowledgement."""
 
-import uuid
+import secrets
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
-from schemas.codec import encode
-from schemas.envelope import Envelope, new_traceparent
+from schemas.codec import encode_value
+from schemas.conversation_received import ConversationReceived
+from schemas.envelope import Envelope, new_traceparent, to_headers
 from services.ingress.identifiers import new_conversation_id, repeatable_conversation_id
 from services.ingress.metrics import ACCEPTED, REFUSED
 from services.ingress.normalise import normalise, to_event
-from services.ingress.posted import Posted
+from services.ingress.posted import Posted, PostedConversation, PostedExternalText
 from services.ingress.reading import Reading
 from services.ingress.refusals import Refusal
 from services.ingress.sends import Record, Sends, Sent
@@ -71,7 +72,8 @@ class Intake:
         chosen = _choose_id(posted, sender, None, now := self.clock())
         if isinstance(chosen, Refusal):
             raise chosen.problem()
-        (sent,) = await self.sends.send((self._record(posted, chosen, sender, now),))
+        headers = self._headers(sender, now)
+        (sent,) = await self.sends.send((_record(posted, chosen, now, headers),))
         if sent is Sent.ACKNOWLEDGED:
             _accepted_single.inc()
             return chosen
@@ -84,9 +86,10 @@ class Intake:
             reading if isinstance(reading, Refusal) else _choose_id(reading, sender, index, now)
             for index, reading in enumerate(readings)
         ]
+        headers = self._headers(sender, now)
         records = [
-            self._record(reading, identifier, sender, now)
-            for reading, identifier in zip(readings, chosen, strict=True)
+            _record(reading, identifier, now, _numbered(headers, index))
+            for index, (reading, identifier) in enumerate(zip(readings, chosen, strict=True))
             if not isinstance(reading, Refusal) and not isinstance(identifier, Refusal)
         ]
         sent = iter(await self.sends.send(records))
@@ -100,28 +103,45 @@ class Intake:
         REFUSED.labels("invalid_schema").inc(len(outcomes) - len(records))
         return outcomes
 
-    def _record(self, posted: Posted, conversation_id: str, sender: Sender, now: datetime) -> Record:
-        event = to_event(normalise(posted), conversation_id, now)
+    def _headers(self, sender: Sender, now: datetime) -> "Headers":
+        """The headers of the events of one request; each event's id is made unique by its number."""
         envelope = Envelope(
-            id=str(uuid.uuid4()),
+            id=secrets.token_hex(16),
             source=self.source,
             time=now,
             correlation_id=sender.correlation_id,
             traceparent=sender.traceparent or new_traceparent(),
         )
-        value, headers = encode(event, envelope)
-        return Record(conversation_id.encode(), value, headers)
+        return to_headers(envelope, ConversationReceived.type)
+
+
+Headers = list[tuple[str, bytes]]
+
+
+def _numbered(headers: Headers, number: int) -> Headers:
+    """The headers with an event id of their own; made so since a request may carry 500 events."""
+    return [(name, b"%b-%d" % (value, number)) if name == "ce_id" else (name, value) for name, value in headers]
+
+
+def _record(posted: Posted, conversation_id: str, now: datetime, headers: Headers) -> Record:
+    event = to_event(normalise(posted), conversation_id, now)
+    return Record(conversation_id.encode(), encode_value(event), headers)
 
 
 def _choose_id(posted: Posted, sender: Sender, index: int | None, now: datetime) -> str | Refusal:
     """The id that the sender gave, one that the same request always gets, or a new one."""
-    field = "external_id" if hasattr(posted, "external_id") else "conversation_id"
-    given: str | None = getattr(posted, field, None)
+    field, given = _given_id(posted)
     if sender.idempotency_key is None:
         return given or new_conversation_id(int(now.timestamp() * 1000))
     if given is not None:
         return Refusal((FieldProblem(field, "cannot be given together with the header Idempotency-Key"),))
     return repeatable_conversation_id(sender.name, sender.idempotency_key, index)
+
+
+def _given_id(posted: Posted) -> tuple[str, str | None]:
+    if isinstance(posted, PostedConversation):
+        return "conversation_id", posted.conversation_id
+    return "external_id", posted.external_id if isinstance(posted, PostedExternalText) else None
 
 
 def _outcome(sent: Sent, conversation_id: str) -> Outcome:

@@ -11,7 +11,6 @@ from typing import Any, cast
 from pydantic import JsonValue, TypeAdapter, ValidationError
 
 from schemas.conversation_received import refuse_implausible_time
-from services.ingress.normalise import normalise
 from services.ingress.posted import Posted, PostedConversation, PostedSingleText, likely_shape, shape_of
 from services.ingress.refusals import Refusal, refusal_of
 from services.ingress.strict_json import (
@@ -66,8 +65,11 @@ def _members_of(posted: Posted) -> int:
 
 def _time_problem(posted: Posted, now: datetime) -> tuple[int, str] | None:
     """The turn with the latest time and what is wrong with it, if anything."""
-    turns = normalise(posted).turns
-    stated = [(turn.at, place) for place, turn in enumerate(turns) if turn.at is not None]
+    if isinstance(posted, PostedConversation):
+        stated = [(turn.at, place) for place, turn in enumerate(posted.turns) if turn.at is not None]
+    else:
+        time = posted.timestamp if isinstance(posted, PostedSingleText) else None
+        stated = [] if time is None else [(time, 0)]
     if not stated:
         return None
     latest, place = max(stated)

@@ -74,22 +74,19 @@ class Sends:
             or self.waiting_bytes + size > self._limits.max_waiting_bytes
         ):
             raise Problem(503, "overloaded", "Too much is waiting for Kafka; send this again soon", retry_after=1)
-        loop = asyncio.get_running_loop()
-        deadline = loop.time() + self._limits.ack_timeout_seconds
+        flight = _Flight()
         sends: list[asyncio.Future[Published] | Sent] = []
         try:
-            async with asyncio.timeout_at(deadline):
+            async with asyncio.timeout(self._limits.ack_timeout_seconds):
                 for record in records:
-                    sends.append(await self._enqueue(record))  # noqa: PERF401 - what has a place is kept when time is up
-        except TimeoutError:  # those that got no place count as unknown like those that are not acknowledged
+                    sends.append(await self._enqueue(record, flight))  # noqa: PERF401 - what has a place is kept
+                await flight.landed()
+        except TimeoutError:  # what got no place, or is not acknowledged, is unknown
             pass
-        waiting = [send for send in sends if isinstance(send, asyncio.Future) and not send.done()]
-        if waiting:
-            await asyncio.wait(waiting, timeout=max(0.0, deadline - loop.time()))
         known = [_result(send) for send in sends]
         return known + [Sent.UNKNOWN] * (len(records) - len(known))
 
-    async def _enqueue(self, record: Record) -> asyncio.Future[Published] | Sent:
+    async def _enqueue(self, record: Record, flight: "_Flight") -> asyncio.Future[Published] | Sent:
         size = len(record.value)
         self.waiting_bytes += size
         try:
@@ -101,11 +98,36 @@ class Sends:
             if isinstance(error, KafkaUnavailable):
                 return Sent.UNKNOWN
             raise
-        future.add_done_callback(partial(self._release, size))
+        flight.pending += 1
+        future.add_done_callback(partial(self._resolved, size, flight))
         return future
 
-    def _release(self, size: int, _: object) -> None:
+    def _resolved(self, size: int, flight: "_Flight", _: object) -> None:
         self.waiting_bytes -= size
+        flight.pending -= 1
+        if flight.pending == 0:
+            flight.land()
+
+
+class _Flight:
+    """The sends of one request: how many Kafka has not resolved, and whoever waits for none to be left."""
+
+    __slots__ = ("_waiter", "pending")
+
+    def __init__(self) -> None:
+        self.pending = 0
+        self._waiter: asyncio.Future[None] | None = None
+
+    async def landed(self) -> None:
+        """Return when nothing is pending; being cancelled changes nothing about the sends."""
+        if self.pending:
+            self._waiter = asyncio.get_running_loop().create_future()
+            await self._waiter
+
+    def land(self) -> None:
+        """Wake whoever waits."""
+        if self._waiter is not None and not self._waiter.done():
+            self._waiter.set_result(None)
 
 
 def _result(send: asyncio.Future[Published] | Sent) -> Sent:
