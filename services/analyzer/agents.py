@@ -1,7 +1,6 @@
 """The edge to Kafka: a Faust app with one agent a lane, embedded in our event loop."""
 
 import asyncio
-import logging
 from collections.abc import Callable, Mapping
 from typing import Any, Final, cast
 
@@ -12,7 +11,7 @@ from schemas.codec import RawRecord
 from schemas.event import Lane
 from schemas.topics import Topic
 from services.analyzer.batching import LANES_IN_ORDER
-from services.analyzer.consumer import Transport
+from services.analyzer.consumer import FAUST_LOGGER, Transport
 from services.analyzer.intake import TOPIC_OF_LANE
 from services.analyzer.pipeline import Pipeline
 from services.runtime.kafka import KafkaConnection
@@ -32,6 +31,7 @@ _MAX_FETCH_BYTES: Final = 1024 * 1024
 class AnalyzerApp(faust.App):
     """A Faust app that tells the pipeline of rebalances and heartbeats, and keeps no files."""
 
+    logger = FAUST_LOGGER
     connection: KafkaConnection
     on_heartbeat: Callable[[float], None]
     on_rebalance: Callable[[], None]
@@ -76,8 +76,6 @@ def check_buffer(partitions_of_lane: int) -> None:
 def create_faust_app(pipeline: Pipeline, connection: KafkaConnection) -> AnalyzerApp:
     """The app, with its agents; start it in the running loop."""
     settings = pipeline.settings
-    logging.getLogger("faust").setLevel(logging.ERROR)
-    logging.getLogger("mode").setLevel(logging.ERROR)
     app = AnalyzerApp(
         connection.group_name("analyzer"),
         broker=[URL(f"kafka://{server.strip()}") for server in connection.bootstrap_servers.split(",")],

@@ -11,6 +11,7 @@ faust-streaming is pinned below 0.16 and aiokafka below 0.15 for the private nam
 """
 
 import asyncio
+import logging
 import time
 from collections import defaultdict
 from collections.abc import Awaitable, Callable
@@ -27,6 +28,8 @@ from services.runtime.logs import get_logger
 
 _log = get_logger(__name__)
 
+FAUST_LOGGER: Final = logging.getLogger("faust.app")
+"""Faust's services log under the name of their class's module otherwise: as if what they say were ours."""
 BUFFERED_BYTES: Final = 16 * 1024 * 1024
 """Of a lane, before no more of it is fetched; one more fetch may come on top of it."""
 _ROOM_SECONDS: Final = 0.02
@@ -35,6 +38,7 @@ _LEAVE_SECONDS: Final = 5.0
 
 
 class _ConsumerThread(driver.AIOKafkaConsumerThread):
+    logger = FAUST_LOGGER
     app: Any  # agents.AnalyzerApp, which this module cannot name: it imports this one
 
     def _create_worker_consumer(self, transport: Any) -> AIOKafkaConsumer:  # noqa: ARG002 - Faust's signature
@@ -87,6 +91,8 @@ class _ConsumerThread(driver.AIOKafkaConsumerThread):
 
 
 class _Consumer(driver.Consumer):
+    logger = FAUST_LOGGER
+
     def __init__(self, transport: Any, callback: Callable[[Any], Awaitable[None]], *args: Any, **kwargs: Any) -> None:
         self.buffered_bytes: defaultdict[str, int] = defaultdict(int)
 
