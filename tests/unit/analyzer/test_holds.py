@@ -1,0 +1,82 @@
+"""Holds of the fleet."""
+
+import pytest
+
+from schemas.analysis_control import HoldDeclared
+from schemas.event import Lane
+from services.analyzer.holds import LONG_HOLD_SECONDS, Holds
+from tests.unit.analyzer.fakes import FakeClock
+
+
+def _hold(seconds: float, lane: Lane | None = None) -> HoldDeclared:
+    return HoldDeclared(hold_seconds=seconds, lane=lane, reason="429", declared_by="analyzer-1")
+
+
+def test_a_hold_counts_from_the_brokers_time_of_its_record():
+    clock = FakeClock()
+    holds = Holds(clock.clocks)
+    holds.apply(_hold(60), clock.wall() - 20)
+    assert holds.next_end() == pytest.approx(clock.now + 40)
+    assert set(holds.active()) == {Lane.LIVE, Lane.REPLAY}
+    clock.advance(40.01)
+    assert holds.active() == {}
+    assert holds.next_end() is None
+
+
+def test_one_lane_can_be_held_alone():
+    clock = FakeClock()
+    holds = Holds(clock.clocks)
+    holds.apply(_hold(60, Lane.REPLAY), clock.wall())
+    assert set(holds.active()) == {Lane.REPLAY}
+
+
+def test_of_two_holds_the_later_end_counts_in_either_order():
+    for first, second in ((60, 5), (5, 60)):
+        clock = FakeClock()
+        holds = Holds(clock.clocks)
+        holds.apply(_hold(first), clock.wall())
+        holds.apply(_hold(second), clock.wall())
+        assert holds.next_end() == pytest.approx(clock.now + 60)
+
+
+def test_a_hold_of_zero_seconds_ends_it_and_tells():
+    clock = FakeClock()
+    ended: list[Lane] = []
+    holds = Holds(clock.clocks, ended.append)
+    holds.apply(_hold(60), clock.wall())
+    holds.apply(_hold(0, Lane.LIVE), clock.wall())
+    assert set(holds.active()) == {Lane.REPLAY}
+    assert ended == [Lane.LIVE]
+
+
+def test_a_hold_that_ended_before_the_log_was_read_changes_nothing():
+    clock = FakeClock()
+    holds = Holds(clock.clocks)
+    holds.apply(_hold(60), clock.wall() - 61)
+    assert holds.active() == {}
+
+
+def test_a_clock_that_jumps_neither_ends_nor_prolongs_a_hold():
+    clock = FakeClock()
+    holds = Holds(clock.clocks)
+    holds.apply(_hold(60), clock.wall())
+    clock.jump(-3_600)
+    clock.advance(59)
+    assert holds.active()
+    clock.advance(1.01)
+    assert not holds.active()
+
+
+def test_a_writer_whose_clock_is_ahead_cannot_hold_for_longer_than_it_says():
+    clock = FakeClock()
+    holds = Holds(clock.clocks)
+    holds.apply(_hold(60), clock.wall() + 500)
+    assert holds.next_end() == pytest.approx(clock.now + 60)
+
+
+def test_a_very_long_hold_ends_after_two_hours_and_is_told_apart():
+    clock = FakeClock()
+    holds = Holds(clock.clocks)
+    holds.apply(_hold(86_400), clock.wall())
+    assert holds.next_end() == pytest.approx(clock.now + LONG_HOLD_SECONDS)
+    assert holds.active()[Lane.LIVE].is_long

@@ -1,0 +1,203 @@
+"""Pacing: the fleet together never above the limit, and (nearly) all of it used."""
+
+import math
+from bisect import bisect_left
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from services.analyzer.pacing import HEARTBEAT_SECONDS, Pacer, Unpaced
+from tests.unit.analyzer.fakes import FakeClock
+
+TICK = 0.002
+
+
+def _pacer(clock: FakeClock, calls_per_second: float = 10, *, tokens_per_minute: float = 0, share: int = 12) -> Pacer:
+    pacer = Pacer(calls_per_second=calls_per_second, tokens_per_minute=tokens_per_minute, clocks=clock.clocks)
+    pacer.set_share(range(share), 12)
+    pacer.note_heartbeat(clock.now)
+    return pacer
+
+
+def _most_in_a_second(times: list[float]) -> int:
+    times = sorted(times)
+    return max((bisect_left(times, start + 1.0) - place for place, start in enumerate(times)), default=0)
+
+
+def _calls(clock: FakeClock, pacers: list[Pacer], seconds: float, *, step: float = TICK) -> list[float]:
+    """When calls start if every pacer always has work."""
+    times: list[float] = []
+    end = clock.now + seconds
+    while clock.now < end:
+        for pacer in pacers:
+            pacer.note_heartbeat(clock.now)
+            if pacer.take():
+                times.append(clock.now)
+        clock.advance(step)
+    return times
+
+
+def test_one_instance_uses_the_limit_and_never_exceeds_it_in_any_second():
+    clock = FakeClock()
+    times = _calls(clock, [_pacer(clock)], 60)
+    assert _most_in_a_second(times) <= 10
+    assert len(times) >= 0.93 * 10 * 60
+
+
+@settings(max_examples=60, deadline=None)
+@given(
+    limit=st.sampled_from([1, 2, 3, 5, 8, 10, 25, 60]),
+    owners=st.lists(st.integers(0, 3), min_size=12, max_size=12),
+    start=st.floats(0, 1e6),
+    step=st.floats(0.001, 0.012),
+)
+def test_a_fleet_under_one_limit_never_exceeds_it_however_partitions_are_dealt(
+    limit: int, owners: list[int], start: float, step: float
+):
+    clock = FakeClock(now=start)
+    pacers = []
+    for owner in range(4):
+        pacer = _pacer(clock, limit)
+        pacer.set_share([p for p, who in enumerate(owners) if who == owner], 12)
+        pacers.append(pacer)
+    times = _calls(clock, pacers, 6, step=step)
+    assert _most_in_a_second(times) <= limit
+    assert len(times) >= math.floor(0.85 * limit * 6) - 1
+
+
+def test_each_instance_gets_its_share_of_the_limit():
+    clock = FakeClock()
+    small, large = _pacer(clock), _pacer(clock)
+    small.set_share({0, 6, 9}, 12)
+    large.set_share(set(range(12)) - {0, 6, 9}, 12)
+    counts = {id(small): 0, id(large): 0}
+    for _ in range(int(60 / TICK)):
+        for pacer in (small, large):
+            pacer.note_heartbeat(clock.now)
+            counts[id(pacer)] += pacer.take()
+        clock.advance(TICK)
+    assert counts[id(small)] == pytest.approx(0.95 * 10 * 60 * 3 / 12, rel=0.03)
+    assert counts[id(large)] == pytest.approx(0.95 * 10 * 60 * 9 / 12, rel=0.03)
+    assert (small.share, large.share) == (0.25, 0.75)
+
+
+def test_idle_time_is_not_saved_up_for_a_burst():
+    clock = FakeClock()
+    pacer = _pacer(clock)
+    clock.advance(9)
+    assert _most_in_a_second(_calls(clock, [pacer], 3)) <= 10
+    times = _calls(clock, [pacer], 0.5)
+    assert len(times) <= 6
+
+
+def test_after_an_idle_time_the_next_call_waits_at_most_one_slot():
+    clock = FakeClock()
+    pacer = _pacer(clock)
+    clock.advance(5.03)
+    delay = pacer.delay()
+    assert delay is not None
+    assert delay <= pacer.slot_seconds
+
+
+def test_a_slot_that_was_missed_is_lost():
+    clock = FakeClock()
+    pacer = _pacer(clock)
+    clock.advance(pacer.delay() or 0)
+    assert pacer.take()
+    clock.advance(pacer.slot_seconds * 3 + 0.06)
+    delay = pacer.delay()
+    assert delay is not None
+    assert delay > 0
+
+
+@pytest.mark.parametrize("jump", [-86_400.0, -1.0, 0.05, 3_600.0])
+def test_a_jump_of_the_wall_clock_neither_stops_nor_bursts_the_calls(jump: float):
+    clock = FakeClock()
+    pacer = _pacer(clock)
+    times = _calls(clock, [pacer], 5)
+    clock.jump(jump)
+    times += _calls(clock, [pacer], 10)
+    assert _most_in_a_second(times) <= 10
+    assert len(times) >= 0.85 * 10 * 15 - 11
+
+
+def test_without_partitions_no_call_may_start():
+    clock = FakeClock()
+    pacer = _pacer(clock, share=0)
+    assert pacer.delay() is None
+    assert not pacer.take()
+
+
+def test_a_rebalance_takes_the_share_until_the_next_assignment():
+    clock = FakeClock()
+    pacer = _pacer(clock)
+    pacer.stop()
+    assert pacer.delay() is None
+    assert pacer.share == 0
+    pacer.set_share({3}, 12)
+    assert pacer.delay() is not None
+
+
+def test_a_process_that_slept_does_not_call_before_its_next_heartbeat():
+    clock = FakeClock()
+    pacer = _pacer(clock)
+    clock.advance(HEARTBEAT_SECONDS + 0.001)
+    assert pacer.delay() is None
+    pacer.note_heartbeat(clock.now)
+    assert pacer.delay() is not None
+
+
+def test_without_limits_a_call_may_start_at_any_time():
+    clock = FakeClock()
+    pacer = _pacer(clock, 0)
+    assert all(pacer.take() for _ in range(100))
+    pacer.settle(10, 20)
+    assert pacer.delay() == 0
+
+
+def test_tokens_are_paced_without_a_burst():
+    clock = FakeClock()
+    pacer = _pacer(clock, 0, tokens_per_minute=60_000)
+    assert pacer.take()
+    pacer.charge(950)
+    assert pacer.delay() == pytest.approx(1.0)
+    pacer.settle(950, 1900)
+    assert pacer.delay() == pytest.approx(2.0)
+    clock.advance(30)
+    pacer.note_heartbeat(clock.now)
+    assert pacer.take()
+    pacer.charge(95)
+    assert pacer.delay() == pytest.approx(0.1)
+
+
+def test_a_lowered_limit_holds_at_once():
+    clock = FakeClock()
+    pacer = _pacer(clock)
+    _calls(clock, [pacer], 3)
+    pacer.change_limit(2)
+    clock.advance(1)
+    assert _most_in_a_second(_calls(clock, [pacer], 10)) <= 2
+
+
+@given(st.integers(1, 2000))
+def test_slots_of_any_number_of_partitions_are_dealt_evenly(partitions: int):
+    clock = FakeClock()
+    pacer = Pacer(calls_per_second=10, clocks=clock.clocks)
+    owners = {pacer._owner(slot) if pacer.set_share((), partitions) is None else -1 for slot in range(partitions)}
+    assert owners == set(range(partitions))
+
+
+def test_an_engine_that_spends_nothing_is_bounded_by_batches_at_once():
+    permits = Unpaced(2)
+    assert permits.delay() is None
+    permits.set_share((), 12)
+    permits.note_heartbeat(0)
+    assert permits.take()
+    permits.charge(5)
+    assert permits.take()
+    assert not permits.take()
+    permits.settle(0, 0)
+    assert permits.take()
+    permits.stop()
+    assert permits.delay() is None
