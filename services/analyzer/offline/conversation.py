@@ -15,7 +15,7 @@ from services.analyzer.offline.lexicon import lexicon
 from services.analyzer.offline.sentiment import NOTHING_READ, Reading, normalised, read, valence_of
 from services.analyzer.offline.subjects import ENOUGH_FOR_SERVICE, Tally
 from services.analyzer.offline.tokens import as_read, tokens_of
-from services.analyzer.offline.turns import agents_of, bounded, text_of, those_who_count
+from services.analyzer.offline.turns import agents_of, bounded, can_be_quoted, text_of, those_who_count
 
 SCALE = 0.56
 """People rate closer to 0 than VADER's compound score; with 0.56 the contract's threshold of 0.2 is reached at a
@@ -26,13 +26,15 @@ FIRST_TURN, LATER_TURN, AGENT_TURN = 3.0, 1.0, 0.3
 AGENT_CHARACTERS = 400
 """Of an agent's turn only its opening is read: what follows are lists, terms and instructions."""
 
-END = 1.75
+END = 2.0
 """How much more the last turn weighs than the first; between them the weight grows evenly."""
-FLAT = 0.2
+FLAT = 0.1
 """What a turn without any feeling weighs, beside 1 for the strongest."""
 FULL_LENGTH = 12
-SHORTEST = 0.35
-"""A turn of fewer tokens weighs less, down to this share: "Thanks" closes most chats, bad ones too."""
+SHORTEST = 0.25
+"""A turn of fewer tokens weighs less, down to this share."""
+COURTEOUS, COURTESY = 2.2, 0.4
+"""A short turn with no more praise than that weighs only this share: "Thank you" closes most chats, bad ones too."""
 ADDRESSED = 1.0
 """A text that opens with @name is half-way to being about a service."""
 
@@ -62,7 +64,7 @@ class Judgement:
     heard: tuple[HeardTurn, ...]
     """The turns that count, in order; never empty."""
     weightiest: HeardTurn
-    """The turn that speaks most for the score."""
+    """The turn that speaks most for the score, among those that can be quoted."""
 
 
 def judge(turns: Sequence[Turn]) -> Judgement:
@@ -75,7 +77,7 @@ def judge(turns: Sequence[Turn]) -> Judgement:
         return _unreadable(chosen, tokens)
     agents = [] if chosen[0].role is Role.AGENT else bounded(agents_of(turns))
     tally = _tally(tokens, agents)
-    is_service = bool(agents) or tally.service + _address(texts[0]) >= ENOUGH_FOR_SERVICE
+    is_service = bool(agents) or _is_about_a_service(texts[0], tally)
     heard = tuple(
         _hear(turn, text, words, read_words, place=index / max(len(chosen) - 1, 1), is_service=is_service)
         for index, (turn, text, words, read_words) in enumerate(zip(chosen, texts, written, tokens, strict=True))
@@ -87,13 +89,15 @@ def judge(turns: Sequence[Turn]) -> Judgement:
         confidence=confidence_of(score, is_found=any(turn.reading.has_feeling for turn in heard)),
         is_language_known=True,
         heard=heard,
-        weightiest=max(heard, key=lambda turn: _speaks_for(turn, score)),
+        weightiest=_weightiest(heard, score),
     )
 
 
 def _unreadable(chosen: list[Turn], tokens: list[list[str]]) -> Judgement:
     heard = tuple(HeardTurn(turn, words, NOTHING_READ, 0.0, 1.0) for turn, words in zip(chosen, tokens, strict=True))
-    return Judgement(0.0, (OTHER,), UNREADABLE, is_language_known=False, heard=heard, weightiest=heard[0])
+    return Judgement(
+        0.0, (OTHER,), UNREADABLE, is_language_known=False, heard=heard, weightiest=_weightiest(heard, 0.0)
+    )
 
 
 def _tally(tokens: list[list[str]], agents: list[Turn]) -> Tally:
@@ -105,22 +109,24 @@ def _tally(tokens: list[list[str]], agents: list[Turn]) -> Tally:
     return tally
 
 
-def _address(opening: str) -> float:
-    """How much the name a text opens with says that it is put to a company."""
+def _is_about_a_service(opening: str, tally: Tally) -> bool:
     if not opening.startswith("@"):
-        return 0.0
+        return tally.service >= ENOUGH_FOR_SERVICE
     name = opening.partition(" ")[0].lower()
-    return ENOUGH_FOR_SERVICE if any(desk in name for desk in _DESKS) else ADDRESSED
+    return any(desk in name for desk in _DESKS) or tally.service_if_addressed + ADDRESSED >= ENOUGH_FOR_SERVICE
 
 
 def _hear(turn: Turn, text: str, written: list[str], tokens: list[str], *, place: float, is_service: bool) -> HeardTurn:
     reading = read(written, tokens, lexicon(), is_service=is_service)
-    score = SCALE * normalised(valence_of(reading, text, is_service=is_service))
+    score = SCALE * normalised(valence_of(reading, text, tokens, is_service=is_service))
     late = 1.0 + (END - 1.0) * place
     long = SHORTEST + (1.0 - SHORTEST) * min(len(tokens) / FULL_LENGTH, 1.0)
+    if reading.praise <= COURTEOUS and not reading.complaint and len(tokens) < FULL_LENGTH:
+        long *= COURTESY
     return HeardTurn(turn, tokens, reading, score, late * long * (FLAT + (1.0 - FLAT) * abs(score) / SCALE))
 
 
-def _speaks_for(turn: HeardTurn, score: float) -> float:
-    """How much a turn contributes toward the score's side."""
-    return turn.score * turn.weight * (1.0 if score > 0 else -1.0)
+def _weightiest(heard: tuple[HeardTurn, ...], score: float) -> HeardTurn:
+    quotable = [turn for turn in heard if can_be_quoted(turn.turn)] or heard
+    side = 1.0 if score > 0 else -1.0
+    return max(quotable, key=lambda turn: side * turn.score * turn.weight)

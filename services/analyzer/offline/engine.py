@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from schemas.insight_produced import Path
 from services.analyzer.engine import Answer, Finding, Task
 from services.analyzer.offline.conversation import judge
+from services.analyzer.offline.language import function_words
 from services.analyzer.offline.lexicon import lexicon
 from services.analyzer.offline.quotation import quote
 from services.analyzer.offline.subjects import subject_book
@@ -28,6 +29,7 @@ class OfflineEngine:
         # The word lists are read here: not at import, and not in the first batch.
         lexicon()
         subject_book()
+        function_words()
 
     async def analyze(self, batch: Sequence[Task]) -> Answer:
         """A finding for every task; it never refuses and never fails as a whole."""

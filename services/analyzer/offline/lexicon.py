@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from enum import Enum
 from functools import cache
 
-from vaderSentiment.vaderSentiment import BOOSTER_DICT, NEGATE, SentimentIntensityAnalyzer
+from vaderSentiment.vaderSentiment import BOOSTER_DICT, NEGATE, SPECIAL_CASES, SentimentIntensityAnalyzer
 
 from services.analyzer.offline.phrases import PhraseBook, read_word_list
 
@@ -49,7 +49,7 @@ def lexicon() -> Lexicon:
         everywhere=PhraseBook(general.items()),
         in_service=PhraseBook((general | service).items()),
         emphasis={str(word): float(added) for word, added in BOOSTER_DICT.items()},
-        negations=frozenset(word.replace("n't", "nt") for word in NEGATE),
+        negations=frozenset(word.replace("n't", "nt") for word in (*NEGATE, "no")),
     )
 
 
@@ -61,6 +61,7 @@ def _ratings_of_vader() -> list[tuple[Tokens, Sign]]:
     ratings: list[tuple[Tokens, Sign]] = [
         ((word,), (float(valence), Kind.FEELING)) for word, valence in library.lexicon.items()
     ]
+    ratings += [(tuple(idiom.split()), (float(valence), Kind.FEELING)) for idiom, valence in SPECIAL_CASES.items()]
     for emoji, description in library.emojis.items():
         # VADER reads an emoji as its description; a sequence of several code points is read by its first here.
         valence = sum(float(library.lexicon.get(word, 0.0)) for word in description.split())

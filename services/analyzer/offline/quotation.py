@@ -5,12 +5,14 @@ from bisect import bisect_right
 
 from services.analyzer.offline.conversation import HeardTurn
 from services.analyzer.offline.sentiment import NOWHERE
+from services.analyzer.offline.turns import FEWEST_WORDS
 
-FEWEST_WORDS, MOST_WORDS = 3, 12
-WORDS_BEFORE = 4
-"""How many words of lead a quotation takes before the words that weigh most."""
-LONGEST = 200
-"""In characters: a "word" without end (a link, a token) is cut."""
+MOST_WORDS = 12
+WORDS_BEFORE, WORDS_AFTER = 4, 2
+"""A quotation out of a long sentence is its beginning, if that holds what weighs most and this many words after it;
+else it starts this many words before."""
+LONGEST = 400
+"""In characters, as the contract has it: a "word" without end (a link, a token) is cut."""
 
 _WORD = re.compile(r"\S+")
 _ENDS_OF_SENTENCE = (".", "!", "?", "\u2026")
@@ -30,7 +32,8 @@ def quote(heard: HeardTurn) -> str:
     at = _word_at(words, _position(text, heard))
     first, end = _sentence_around(text, words, at)
     if end - first > MOST_WORDS:
-        first = max(first, min(at - WORDS_BEFORE, end - MOST_WORDS))
+        if at + WORDS_AFTER >= first + MOST_WORDS:
+            first = min(at - WORDS_BEFORE, end - MOST_WORDS)
         end = first + MOST_WORDS
     if end - first < FEWEST_WORDS:
         first, end = _with_neighbours(text, words, first, end)

@@ -99,11 +99,12 @@ def read(written: list[str], tokens: list[str], lexicon: Lexicon, *, is_service:
     return Reading(praise, complaint, max(nagging, MOST_NAGGING), is_asking, best, worst)
 
 
-def valence_of(reading: Reading, text: str, *, is_service: bool) -> float:
+def valence_of(reading: Reading, text: str, tokens: list[str], *, is_service: bool) -> float:
     """What a text comes to, on VADER's unbounded scale: negative for a complaint."""
     praise, complaint = reading.praise, reading.complaint
     if is_service:
-        if "?" in text:
+        is_question = "?" in text and any(token[0] in "?!" and "?" in token for token in tokens)
+        if is_question:
             praise *= PRAISE_IN_QUESTION
         if ('"' in text or "\u201c" in text) and _QUOTED_WORD.search(text):
             praise *= PRAISE_IN_QUOTES
@@ -112,7 +113,7 @@ def valence_of(reading: Reading, text: str, *, is_service: bool) -> float:
         if praise >= PRAISE and complaint > LITTLE:
             valence = praise + complaint + NAGGING_BESIDE_PRAISE * reading.nagging
         else:
-            valence = praise + complaint + reading.nagging + _unpraised(reading, text)
+            valence = praise + complaint + reading.nagging + _unpraised(reading, is_question=is_question)
     else:
         valence = praise + complaint
     if valence and "!" in text:
@@ -125,8 +126,8 @@ def normalised(valence: float) -> float:
     return valence / sqrt(valence * valence + NORMAL)
 
 
-def _unpraised(reading: Reading, text: str) -> float:
-    if "?" in text:
+def _unpraised(reading: Reading, *, is_question: bool) -> float:
+    if is_question:
         return NOT_PRAISED if reading.is_asking else NOT_PRAISED + OPEN_QUESTION
     return NOT_PRAISED if reading.complaint or reading.nagging or reading.praise else 0.0
 
@@ -142,7 +143,7 @@ def _shouted(valence: float, written: list[str], index: int, length: int) -> flo
 
 
 def _in_context(valence: float, tokens: list[str], index: int, lexicon: Lexicon, length: int) -> float:
-    """A valence after the negations and degree words before it; phrases hold their own negation."""
+    """A valence after the negations and degree words before it; complaints of several words hold their own."""
     is_negated = False
     share = 1.0
     for before in range(index - 1, max(index - 1 - REACH, -1), -1):
@@ -154,7 +155,7 @@ def _in_context(valence: float, tokens: list[str], index: int, lexicon: Lexicon,
         elif token[0] in _ENDS_OF_CLAUSE:
             break
         share -= FADE
-    if is_negated and length == 1:
+    if is_negated and (valence > 0 or length == 1):
         return valence * (N_SCALAR if valence > 0 else NEGATED_COMPLAINT)
     return valence
 

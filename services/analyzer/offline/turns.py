@@ -9,6 +9,9 @@ from services.analyzer.offline.tokens import considered
 FIRST_TURNS, LAST_TURNS = 15, 25
 """Of more turns only these are read, so that the work one conversation can cost is bounded."""
 
+FEWEST_WORDS = 3
+"""What a quotation needs to say something."""
+
 
 def those_who_count(turns: Sequence[Turn]) -> list[Turn]:
     """The customer's turns; without any, those of unknown speakers; else all that is left, agents' before systems'."""
@@ -37,3 +40,8 @@ def text_of(turn: Turn) -> str:
     if not text.isascii():
         text = unicodedata.normalize("NFC", text)
     return considered(text)
+
+
+def can_be_quoted(turn: Turn) -> bool:
+    """Whether a turn has the words that a quotation needs."""
+    return len(turn.text.split(None, FEWEST_WORDS - 1)) == FEWEST_WORDS

@@ -38,10 +38,15 @@ def _feeling(judgement: Judgement, quoted: str) -> str:
     sentiment = sentiment_of(judgement.sentiment_score)
     if sentiment is not Sentiment.NEUTRAL:
         degree = "Clearly " if abs(judgement.sentiment_score) >= CLEAR else "Rather "
-        return f"{degree}{sentiment.value}: the {_speaker(judgement)} says “{quoted}”."
+        return f"{degree}{sentiment.value}: the {_speaker(judgement)} says {_closing(quoted)}"
     if not judgement.weightiest.reading.has_feeling:
-        return f"Neutral: no word of the {_speaker(judgement)} carries a clear feeling, as in “{quoted}”."
+        return f"Neutral: no word of the {_speaker(judgement)} carries a clear feeling, as in {_closing(quoted)}"
     return f"Neutral: nothing weighs more than “{quoted}”, and that is little or balanced by the rest."
+
+
+def _closing(quoted: str) -> str:
+    """A quotation that ends a sentence: with a stop unless it brings its own."""
+    return f"“{quoted}”" if quoted.endswith((".", "!", "?", "…")) else f"“{quoted}”."
 
 
 def _course(judgement: Judgement) -> str:

@@ -1,0 +1,141 @@
+"""What single texts and whole conversations sound like: each case stands for a rule."""
+
+import pytest
+
+from schemas.conversation_received import Role, Turn
+from schemas.insight_produced import Sentiment, sentiment_of
+from services.analyzer.offline.conversation import judge
+
+
+def score(*texts: str) -> float:
+    return judge([Turn(text=text) for text in texts]).sentiment_score
+
+
+def sentiment(*texts: str) -> Sentiment:
+    return sentiment_of(score(*texts))
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "I want a refund.",
+        "My card was charged twice this month",
+        "Where is my parcel? It was due on Monday",
+        "I cannot log in to my account",
+        "No internet since this morning",
+        "The app keeps crashing since the last update",
+        "You lost my bag and nobody answers the phone",
+        "The technician never showed up",
+        "The shop assistant was rude and unhelpful",
+        "I have been on hold for 45 minutes",
+        "The zip broke after two days, poor quality",
+        "Why can't I change my booking online?",
+        "Thanks for nothing",
+        "Great, another delayed flight",
+        'Thanks for the great "service", my order is wrong again',
+        "Not happy with the new price of my contract",
+        "It would be nice if your company answered emails",
+        "Never again will I order from this store",
+        "Your website is a joke",
+        "😡😡 my order",
+    ],
+)
+def test_complaints_are_negative(text: str) -> None:
+    assert sentiment(text) is Sentiment.NEGATIVE
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "Thank you so much for the quick response!",
+        "Kudos to your support team, my issue was resolved in minutes",
+        "I love the new app, works perfectly :)",
+        "The crew was amazing and very friendly",
+        "Shout out to the driver who went above and beyond",
+        "My order came early, excellent service",
+        "Best customer service I have ever had",
+        "❤️ this store",
+    ],
+)
+def test_praise_is_positive(text: str) -> None:
+    assert sentiment(text) is Sentiment.POSITIVE
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "Can I change the name on my booking?",
+        "What time does the store open tomorrow?",
+        "Is there a way to pay my bill by card? Thanks",
+        "My user ID is mia_li_3668.",
+        "Do you offer student discounts on this plan?",
+        "Please help me with my account",
+        "I'd like to exchange the keyboard in my order",
+        "The booking was made 10 hours ago",
+    ],
+)
+def test_questions_and_requests_are_neutral(text: str) -> None:
+    assert sentiment(text) is Sentiment.NEUTRAL
+
+
+def test_a_negation_turns_praise_around_and_makes_a_complaint_mild() -> None:
+    assert score("The delivery was good") > 0 > score("The delivery was not very good")
+    assert score("The room was dirty") < score("The room was never dirty")
+
+
+def test_politeness_does_not_outweigh_a_complaint() -> None:
+    assert sentiment("Thank you, great, but you lost my luggage and ruined our holiday") is Sentiment.NEGATIVE
+
+
+def test_what_comes_after_but_weighs_more() -> None:
+    assert score("The food was good but the service was bad") < score("The service was bad but the food was good")
+
+
+def test_capitals_and_exclamation_marks_emphasise() -> None:
+    assert score("This is a TERRIBLE plan!!!") < score("This is a terrible plan")
+
+
+def test_handles_links_and_names_feel_nothing() -> None:
+    assert score("@LoveHelp https://great.example/best?q=amazing my order number is 17") == score(
+        "My order number is 17"
+    )
+
+
+def test_private_talk_is_not_read_as_a_complaint() -> None:
+    assert sentiment("why is it still so warm, we have been waiting for autumn") is Sentiment.NEUTRAL
+
+
+def test_the_end_of_a_conversation_counts_more_than_its_beginning() -> None:
+    complaint, praise = "The delivery was terrible and late.", "Wonderful, you solved it, that is a great service!"
+    assert score(complaint, praise) > score(praise, complaint)
+
+
+def test_a_bare_thank_you_does_not_make_up_for_a_complaint() -> None:
+    assert score("My flight was cancelled, nobody helped us and we slept on the floor!", "Ok, thank you.") < -0.2
+
+
+def test_only_the_customer_is_judged() -> None:
+    turns = [
+        Turn(role=Role.CUSTOMER, text="Please change my seat to 12A."),
+        Turn(role=Role.AGENT, text="I am terribly sorry for this horrible, awful, disgusting experience!"),
+    ]
+    assert sentiment_of(judge(turns).sentiment_score) is Sentiment.NEUTRAL
+
+
+def test_without_a_customer_the_other_speakers_are_judged() -> None:
+    assert judge([Turn(role=Role.UNKNOWN, text="This is a horrible, awful service!")]).sentiment_score < -0.2
+    assert judge([Turn(role=Role.AGENT, text="Wonderful, we love to help!")]).sentiment_score > 0.2
+
+
+def test_confidence_grows_with_the_distance_from_the_thresholds() -> None:
+    mild = judge([Turn(text="My order is a bit late")])
+    clear = judge([Turn(text="Worst service ever, rude staff, my order is late and nobody helps!")])
+    assert clear.confidence > mild.confidence
+    assert clear.confidence > 0.9
+
+
+def test_confidence_is_low_where_what_was_found_is_weak() -> None:
+    weak = judge([Turn(text="The colour is fine")])
+    nothing = judge([Turn(text="The new branch is on Main Street")])
+    assert sentiment_of(weak.sentiment_score) is Sentiment.NEUTRAL
+    assert weak.confidence < 0.5 < nothing.confidence
