@@ -25,7 +25,7 @@ class Reporter(Protocol):
         """Show a download; the yielded function is called with the bytes that have come."""
 
     def begins(self, part: str, doing: str) -> None:
-        """A part begins something that takes time, such as `starting`."""
+        """A part begins something that takes time, such as `starting`; or says anew what it does."""
 
     def done(self, part: str, what: str) -> None:
         """A part has ended what it had begun, such as `ready`."""
@@ -68,7 +68,7 @@ class ConsoleReporter:
             yield lambda count: progress.advance(task, count)
 
     def begins(self, part: str, doing: str) -> None:
-        self._begun[part] = time.monotonic()
+        self._begun.setdefault(part, time.monotonic())
         self._doing[part] = doing
         self._refresh()
 

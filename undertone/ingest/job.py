@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Sequence
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -13,10 +14,10 @@ from undertone.ingest.entries import Entry
 from undertone.ingest.formats import AnyReader, open_reader
 from undertone.ingest.outgoing import Dating, newest_date
 from undertone.ingest.report import Report
-from undertone.ingest.run import Ingest, Options
+from undertone.ingest.run import Ingest, Options, Watcher
 from undertone.ingest.sending import Sender
 from undertone.ingest.twitter_csv import TwitterCsv
-from undertone.ingest.watching import watching
+from undertone.ingest.watching import Unwatched, watching
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,6 +34,7 @@ class Job:
     limit: int | None = None
     restart: bool = False
     is_dry_run: bool = False
+    is_quiet: bool = False
     options: Options = field(default_factory=Options)
 
     def describe_options(self) -> str:
@@ -92,7 +94,7 @@ class FileIngest:
         report = Report(self.report_path, self.path, self.reader.unit, keep_bytes=progress.report_bytes)
         is_finished = False
         try:
-            with watching(self.path.name, lambda: getattr(sender, "waiting_for", None), before) as watcher:
+            with self._watching(sender, before) as watcher:
                 watcher.update(0.0, progress)
                 await Ingest(
                     reader=self.reader,
@@ -114,6 +116,11 @@ class FileIngest:
                 summary.reports.append(self.report_path)
             if isinstance(self.reader, TwitterCsv):
                 self.reader.close(is_finished=is_finished)
+
+    def _watching(self, sender: Sender, accepted_before: int) -> AbstractContextManager[Watcher]:
+        if self._job.is_quiet:
+            return nullcontext(Unwatched())
+        return watching(self.path.name, lambda: getattr(sender, "waiting_for", None), accepted_before)
 
     def _dating(self, progress: Progress) -> Dating:
         shift = timedelta(0)

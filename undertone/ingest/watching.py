@@ -15,6 +15,13 @@ _STEPS = 1000
 WaitingFor = Callable[[], str | None]
 
 
+class Unwatched:
+    """For ingests whose caller shows something of its own."""
+
+    def update(self, share_done: float, progress: checkpoint.Progress) -> None:
+        """Show nothing."""
+
+
 class _Bar:
     """A live bar in a terminal."""
 

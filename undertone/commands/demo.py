@@ -1,0 +1,160 @@
+"""`undertone demo`: from nothing to insights on real conversations, in one command."""
+
+import asyncio
+import os
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from typing import Annotated
+
+import httpx
+import typer
+from rich.console import Console
+from rich.text import Text
+
+from services.runtime.settings import load_settings
+from undertone.demo import Result, follow, sample_ids, send_sample
+from undertone.embedded.foreground import EXIT_INTERRUPTED, run_in_foreground
+from undertone.embedded.prepare import StackOptions
+from undertone.embedded.reporter import ConsoleReporter
+from undertone.embedded.settings import StackSettings, load_stack_settings
+from undertone.embedded.stack import Stack
+from undertone.embedded.state import read_state
+from undertone.errors import UsageProblem
+from undertone.ingest.http_sender import TIMEOUT
+from undertone.settings import CommandLineSettings, api_key, key_headers
+from undertone.times import describe_seconds
+from undertone.views.demo import findings, next_steps, outcome_line
+
+_COMING_ENGINES = ("grok", "simulator")
+_WIDTH = 80
+
+
+def register(app: typer.Typer) -> None:
+    """Mount the command."""
+    app.command("demo")(demo)
+
+
+def demo(
+    llm: Annotated[str, typer.Option(envvar="LLM", help="Another engine than the offline one.")] = "offline",
+) -> None:
+    """Analyse 272 real conversations on this machine and show what was found.
+
+    Starts a real Kafka, a real Postgres and the three services, and leaves nothing running. Needs no key, no Docker,
+    no Java and no root; a key in the environment is not used.
+    """
+    _refuse_other_engines(llm)
+    stack_settings = load_stack_settings()
+    headers = key_headers(api_key(None, load_settings(CommandLineSettings)))
+    raise typer.Exit(Demo(Console(highlight=False), stack_settings, headers).run())
+
+
+def _refuse_other_engines(llm: str) -> None:
+    chosen = llm.strip().lower()
+    if chosen in _COMING_ENGINES:
+        raise UsageProblem(f"The demo cannot use LLM={chosen} yet; leave LLM out to use the offline engine.")
+    if chosen not in {"", "offline"}:
+        raise UsageProblem(f"LLM is {llm[:40]!r}, which is no engine; leave LLM out to use the offline engine.")
+
+
+class Demo:
+    """One run of the demo."""
+
+    def __init__(self, console: Console, settings: StackSettings, headers: Mapping[str, str]) -> None:
+        self._console = console
+        self._settings = settings
+        self._headers = headers
+        self._reporter = ConsoleReporter(console)
+        self._began = time.monotonic()
+        self._seconds: dict[str, float] = {}
+        self._result: Result | None = None
+
+    def run(self) -> int:
+        """Run everything; 0 only if each conversation of the sample came to exactly one outcome."""
+        self._console.print(
+            Text.assemble(
+                ("\nUndertone demo", "bold"),
+                f": {len(sample_ids())} real support conversations, analysed on this machine.\n",
+            )
+        )
+        try:
+            code = self._with_stack()
+        finally:
+            self._reporter.quiet()
+        if self._result is not None:
+            self._conclude(self._result)
+        return code
+
+    def _with_stack(self) -> int:
+        state = read_state(self._settings.home)
+        if state is not None and state.is_alive and state.phase == "running":
+            self._reporter.note("Undertone runs here already: the demo uses it, and leaves it running.")
+            return asyncio.run(self._analyse(state.addresses))
+        # A key in somebody's environment must never be spent by surprise.
+        options = StackOptions(self._settings, free_ports=True, environment={"ANALYZER_ENGINE": "offline"})
+        code = run_in_foreground(options, self._reporter, self._on_own_stack)
+        self._seconds["stop"] = time.monotonic() - self._began - sum(self._seconds.values())
+        return code
+
+    async def _on_own_stack(self, stack: Stack) -> int:
+        """Analyse while the stack is kept alive; what ends first decides."""
+        self._seconds["start"] = time.monotonic() - self._began
+        supervision = asyncio.create_task(stack.supervise())
+        analysis = asyncio.create_task(self._analyse(stack.addresses))
+        try:
+            await asyncio.wait({supervision, analysis}, return_when=asyncio.FIRST_COMPLETED)
+            if supervision.done():
+                await supervision
+            return await analysis
+        except asyncio.CancelledError:  # Ctrl-C: the stack is stopped in order
+            return EXIT_INTERRUPTED
+        finally:
+            supervision.cancel()
+            analysis.cancel()
+            await asyncio.gather(supervision, analysis, return_exceptions=True)
+
+    async def _analyse(self, addresses: Mapping[str, str]) -> int:
+        ids = sample_ids()
+        with self._timed("ingest", "sending", f"{len(ids)} conversations"):
+            summary = await send_sample(addresses["ingress"], self._headers, self._settings.home / "ingest")
+        async with httpx.AsyncClient(
+            base_url=addresses["read_api"], headers=self._headers, timeout=TIMEOUT, trust_env=False
+        ) as client:
+            with self._timed("analysis", "waiting", "each has its outcome"):
+                conversations = await follow(client, ids, self._show_progress)
+        self._result = Result(len(ids), summary.accepted, conversations)
+        return 0 if self._result.is_exact else 1
+
+    @contextmanager
+    def _timed(self, part: str, doing: str, result: str) -> Iterator[None]:
+        began = time.monotonic()
+        self._reporter.begins(part, doing)
+        yield
+        self._reporter.done(part, result)
+        self._seconds[part] = time.monotonic() - began
+
+    def _show_progress(self, done: int, total: int) -> None:
+        self._reporter.begins("analysis", f"{done} of {total}")
+
+    def _conclude(self, result: Result) -> None:
+        console = Console(highlight=False, width=min(_WIDTH, self._console.width))
+        insights = [one["insight"] for one in result.conversations.values() if one.get("insight")]
+        console.print()
+        console.print(outcome_line(result.accepted, result.counts(), is_exact=result.is_exact))
+        console.print()
+        console.print(findings(insights))
+        took = " · ".join(f"{part} {describe_seconds(seconds)}" for part, seconds in self._seconds.items())
+        in_all = describe_seconds(time.monotonic() - self._began)
+        console.print(Text.assemble(("How long it took", "bold"), f"  {took}, in all {in_all}\n"))
+        console.print(next_steps(_program(), *self._usual_addresses(), next(iter(result.conversations), "ID")))
+        console.print()
+
+    def _usual_addresses(self) -> tuple[str, str]:
+        """Where the next `up` will answer; the demo may have had to use other ports."""
+        host = "http://127.0.0.1"
+        return f"{host}:{self._settings.ingress_port}", f"{host}:{self._settings.read_api_port}"
+
+
+def _program() -> str:
+    """How the person starts us: through make, or by name."""
+    return "make" if "MAKELEVEL" in os.environ else "undertone"

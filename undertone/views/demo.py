@@ -1,0 +1,98 @@
+"""The demo's summary: what became of the sample, how customers felt, about what, and how to go on."""
+
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+from rich.console import Group, RenderableType
+from rich.padding import Padding
+from rich.text import Text
+
+from undertone.console import harmless
+from undertone.views.insights import quote
+from undertone.views.parts import score, titled
+from undertone.views.trends import sentiment_bars, topic_bars
+
+_EXAMPLES = 3
+_QUOTE_CHARACTERS = 200
+
+Insight = Mapping[str, Any]
+
+
+def outcome_line(accepted: int, counts: Mapping[str, int], *, is_exact: bool) -> Text:
+    """`272 accepted = 270 completed + 2 skipped + 0 failed`."""
+    parts = " + ".join(f"{count:,} {name}" for name, count in counts.items())
+    sign = "=" if is_exact else "but"
+    return Text(f"{accepted:,} accepted {sign} {parts}", style="bold green" if is_exact else "bold red")
+
+
+def findings(insights: Sequence[Insight]) -> RenderableType:
+    """How customers felt, what it was about, and three insights in their own words."""
+    sentiments = Counter(str(insight.get("sentiment")) for insight in insights)
+    topics = Counter(str(topic) for insight in insights for topic in insight.get("topics") or ())
+    ranked = sorted(topics.items(), key=lambda entry: (-entry[1], entry[0]))
+    parts: list[RenderableType] = [Text("How customers felt", style="bold"), _indented(sentiment_bars(sentiments))]
+    parts += [Text("What it was about", style="bold"), _indented(topic_bars(ranked, limit=6))]
+    parts += [Text("In their own words", style="bold")]
+    parts += [_indented(example) for example in map(_example, examples(insights))]
+    return Group(*parts)
+
+
+def examples(insights: Sequence[Insight]) -> list[Insight]:
+    """The saddest, the happiest, and the surest of those about something else."""
+    if not insights:
+        return []
+    by_score = sorted(insights, key=lambda insight: (_analysis(insight).get("sentiment_score", 0), _id(insight)))
+    chosen = [by_score[0], by_score[-1]]
+    known = {topic for insight in chosen for topic in insight.get("topics") or ()}
+    others = [insight for insight in insights if not known.intersection(insight.get("topics") or ())]
+    others.sort(key=lambda insight: (-_analysis(insight).get("confidence", 0), _id(insight)))
+    distinct = {_id(insight): insight for insight in [*chosen, *others]}
+    return list(distinct.values())[:_EXAMPLES]
+
+
+def _analysis(insight: Insight) -> Mapping[str, Any]:
+    return insight.get("grok_analysis") or {}
+
+
+def _id(insight: Insight) -> str:
+    return str(insight.get("conversation_id"))
+
+
+def _example(insight: Insight) -> Text:
+    topics = ", ".join(titled(harmless(str(topic))) for topic in list(insight.get("topics") or ())[:2])
+    line = score(_analysis(insight).get("sentiment_score"), insight.get("sentiment"))
+    line.append(f"  {topics}", style="default").append(f"  {harmless(_id(insight))}\n", style="dim")
+    return line.append(quote(insight, _QUOTE_CHARACTERS))
+
+
+def _indented(renderable: RenderableType) -> Padding:
+    return Padding(renderable, (0, 0, 1, 2))
+
+
+def next_steps(program: str, ingress_url: str, read_api_url: str, example_id: str) -> RenderableType:
+    """How to go on: commands, and three calls that work once the stack is up."""
+    return Group(*_next_steps(program, ingress_url, read_api_url, example_id))
+
+
+def _next_steps(program: str, ingress_url: str, read_api_url: str, example_id: str) -> Iterator[RenderableType]:
+    yield Text("How to go on", style="bold")
+    for command, effect in (
+        (f"{program} up", "the same data again, in seconds; Ctrl-C stops it"),
+        ("undertone insights --since 7d", "what was found, with quotes"),
+        (f"undertone show {example_id}", "one conversation as a whole"),
+        ("undertone ingest FILE", "your own conversations"),
+    ):
+        yield Text.assemble("  ", (f"{command:<30}", "cyan"), (f" {effect}", "dim"))
+    yield Text("\nOr without our command, while it is up:", style="default")
+    yield Text(f"  curl '{read_api_url}/api/v1/trends?days=8'", style="cyan", no_wrap=True, overflow="ignore")
+    yield Text(
+        f"  curl {read_api_url}/api/v1/conversations/{example_id}", style="cyan", no_wrap=True, overflow="ignore"
+    )
+    yield Text(
+        f"  curl {ingress_url}/api/v1/conversations \\\n"
+        f'    --json \'{{"text": "My parcel never came and nobody answers."}}\'',
+        style="cyan",
+        no_wrap=True,
+        overflow="ignore",
+    )
