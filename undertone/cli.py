@@ -49,6 +49,7 @@ COMMANDS: Mapping[str, Entry] = {
     "topics": Entry("topics", OPERATION, "Compare Kafka's topics with the contract, and bring them about."),
     "migrate": Entry("migrate", OPERATION, "Bring the database to the newest schema."),
     "keys": Entry("keys", OPERATION, "Make API keys."),
+    "bench": Entry("bench", OPERATION, "Put load on the pipeline and measure what it does."),
 }
 _HELP = "Turns support conversations into insights: Kafka in, an analyzer, Postgres and a read API out."
 _EXAMPLES = """[bold]Examples[/bold]

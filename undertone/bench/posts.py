@@ -1,0 +1,112 @@
+"""What is posted: conversations whose ids tell which run they belong to, as the bytes of whole HTTP requests.
+
+The requests are made from templates, since a library's request object costs more than the server's whole answer.
+"""
+
+import json
+import random
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+from urllib.parse import SplitResult
+
+DEFAULT_TEXT_BYTES = 280
+"""A long tweet: what most support conversations begin with."""
+_VARIANTS = 64
+_SENTENCES = (
+    "the parcel never came and support keeps telling me to wait another day while my card was charged twice for an "
+    "order that I cancelled last week please check the account and send back what you took because this app logs me "
+    "out whenever I open the invoice page thanks for the quick answer yesterday your colleague was kind and helpful"
+)
+
+
+class Shape(StrEnum):
+    """The three bodies that the ingress accepts for one conversation, and many at once."""
+
+    TURNS = "turns"
+    TEXT = "text"
+    EXTERNAL = "external"
+    BULK = "bulk"
+
+
+@dataclass(slots=True)
+class Post:
+    """One request; `ids` are those of its conversations, empty where the ingress makes the id."""
+
+    request: bytes
+    ids: Sequence[str]
+    conversations: int = 1
+
+
+NextPost = Callable[[], Post]
+
+
+def texts_of(length: int, seed: int = 1) -> list[str]:
+    """A few texts of exactly `length` characters of ASCII; the same for the same seed."""
+    chosen = random.Random(seed)  # noqa: S311 - variety, not secrets
+    vocabulary = _SENTENCES.split()
+    texts = []
+    for _ in range(_VARIANTS):
+        words: list[str] = []
+        while sum(map(len, words)) + len(words) < length:
+            words.append(chosen.choice(vocabulary))
+        texts.append(" ".join(words)[: length - 1] + ".")
+    return texts
+
+
+class PostMaker:
+    """Makes the requests of one run, each with new ids that begin with `run`."""
+
+    def __init__(
+        self,
+        url: SplitResult,
+        run: str,
+        *,
+        shape: Shape = Shape.TURNS,
+        text_bytes: int = DEFAULT_TEXT_BYTES,
+        bulk_size: int = 500,
+        api_key: str | None = None,
+    ) -> None:
+        self._run = run
+        self._shape = shape
+        self._bulk_size = bulk_size
+        self._texts = [json.dumps(text).encode() for text in texts_of(text_bytes)]
+        self._made = 0
+        path = "/api/v1/conversations/bulk" if shape is Shape.BULK else "/api/v1/conversations"
+        lines = [
+            f"POST {url.path.rstrip('/')}{path} HTTP/1.1",
+            f"Host: {url.netloc.rpartition('@')[2]}",
+            "Content-Type: application/json",
+            *([f"Authorization: Bearer {api_key}"] if api_key else []),
+            "Content-Length: ",
+        ]
+        self._head = "\r\n".join(lines).encode("ascii")
+
+    def __call__(self) -> Post:
+        """The next request."""
+        if self._shape is Shape.TEXT:
+            return Post(self._request(b'{"text":' + self._next_text() + b"}"), ())
+        if self._shape is not Shape.BULK:
+            identifier = self._next_id()
+            return Post(self._request(self._one(identifier)), (identifier,))
+        ids = [self._next_id() for _ in range(self._bulk_size)]
+        return Post(self._request(b"[" + b",".join(map(self._one, ids)) + b"]"), ids, len(ids))
+
+    def _one(self, identifier: str) -> bytes:
+        if self._shape is Shape.EXTERNAL:
+            return b'{"external_id":"%b","text":%b}' % (identifier.encode(), self._text())
+        return b'{"conversation_id":"%b","turns":[{"role":"customer","text":%b}]}' % (identifier.encode(), self._text())
+
+    def _next_id(self) -> str:
+        self._made += 1
+        return f"{self._run}-{self._made}"
+
+    def _next_text(self) -> bytes:
+        self._made += 1
+        return self._text()
+
+    def _text(self) -> bytes:
+        return self._texts[self._made % _VARIANTS]
+
+    def _request(self, body: bytes) -> bytes:
+        return b"%b%d\r\n\r\n%b" % (self._head, len(body), body)

@@ -1,0 +1,68 @@
+"""What Kafka has of a run, read back by offsets."""
+
+import asyncio
+from collections import Counter
+from collections.abc import Mapping
+
+from aiokafka import AIOKafkaConsumer, TopicPartition
+from aiokafka.errors import KafkaError
+
+from schemas.topics import RECEIVED
+from services.runtime.kafka import KafkaConnection
+from undertone.bench.ledger import count_ids
+from undertone.errors import CommandError
+
+_STALLED_SECONDS = 30.0
+
+Offsets = Mapping[TopicPartition, int]
+
+
+async def end_offsets(kafka: KafkaConnection) -> Offsets:
+    """Where conversations.received.v1 ends now. Raises CommandError when Kafka or the topic is not there."""
+    name = kafka.topic_name(RECEIVED)
+    consumer = _consumer(kafka, name)  # following it makes the client learn the topic's partitions
+    try:
+        await consumer.start()
+        partitions = consumer.partitions_for_topic(name)
+        if not partitions:
+            raise CommandError(f"Kafka at {kafka.bootstrap_servers} has no topic {name}: undertone topics apply")
+        ends: Offsets = await consumer.end_offsets([TopicPartition(name, number) for number in partitions])
+        return ends
+    except (KafkaError, OSError) as error:
+        raise CommandError(f"Kafka at {kafka.bootstrap_servers} does not answer: {type(error).__name__}") from error
+    finally:
+        await consumer.stop()
+
+
+async def stored_ids(kafka: KafkaConnection, begin: Offsets, end: Offsets) -> Counter[str]:
+    """How often each id is the key of a record between two places. Raises CommandError when reading stalls."""
+    unread = {partition for partition, offset in end.items() if offset > begin[partition]}
+    consumer = _consumer(kafka)
+    found: Counter[str] = Counter()
+    await consumer.start()
+    try:
+        consumer.assign(sorted(unread))
+        for partition in unread:
+            consumer.seek(partition, begin[partition])
+        while unread:
+            found += await _read_some(consumer, unread, end)
+            for partition in [one for one in unread if await consumer.position(one) >= end[one]]:
+                unread.discard(partition)
+                consumer.pause(partition)
+    finally:
+        await consumer.stop()
+    return found
+
+
+async def _read_some(consumer: AIOKafkaConsumer, unread: set[TopicPartition], end: Offsets) -> Counter[str]:
+    deadline = asyncio.get_running_loop().time() + _STALLED_SECONDS
+    while not (batches := await consumer.getmany(*unread, timeout_ms=1000)):
+        if asyncio.get_running_loop().time() > deadline:
+            raise CommandError(f"Kafka gave no record of {len(unread)} partitions for {_STALLED_SECONDS:.0f} s.")
+    return count_ids(
+        record.key for partition, batch in batches.items() for record in batch if record.offset < end[partition]
+    )
+
+
+def _consumer(kafka: KafkaConnection, *topics: str) -> AIOKafkaConsumer:
+    return AIOKafkaConsumer(*topics, **kafka.client_options(), enable_auto_commit=False, check_crcs=False)
