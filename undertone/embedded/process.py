@@ -13,9 +13,8 @@ from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-import psutil
-
 from undertone.embedded.errors import StackError
+from undertone.embedded.identity import kill_group, process_start_time
 
 POLL_SECONDS = 0.05
 LOG_LIMIT_BYTES = 16 * 1024 * 1024
@@ -170,29 +169,3 @@ def _tail_text(child: Child) -> str:
 def _keep_one_old_log(log_file: Path) -> None:
     if log_file.exists() and log_file.stat().st_size > LOG_LIMIT_BYTES:
         log_file.replace(log_file.with_suffix(log_file.suffix + ".1"))
-
-
-def process_start_time(pid: int) -> float | None:
-    """Return when this process started (seconds since 1970), None when there is none."""
-    try:
-        return float(psutil.Process(pid).create_time())
-    except psutil.Error:
-        return None
-
-
-def is_same_process(pid: int, started_at: float | None) -> bool:
-    """Tell whether the process we once started still runs: a pid alone may be another's by now."""
-    try:
-        process = psutil.Process(pid)
-        alive = process.status() != psutil.STATUS_ZOMBIE
-        return alive and started_at is not None and abs(process.create_time() - started_at) < 1
-    except psutil.Error:
-        return False
-
-
-def kill_group(group: int) -> None:
-    """Send SIGKILL to a process group; one that is gone is fine."""
-    try:
-        os.killpg(group, signal.SIGKILL)
-    except (ProcessLookupError, PermissionError):
-        return

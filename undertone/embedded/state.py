@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from undertone.embedded.errors import AlreadyRunningError
-from undertone.embedded.process import is_same_process, process_start_time
+from undertone.embedded.identity import is_same_process, process_start_time
 
 STATE_FILE = "state.json"
 LOCK_FILE = "lock"

@@ -9,8 +9,9 @@ from pathlib import Path
 
 from undertone.embedded.accounts import choose_postgres_place
 from undertone.embedded.errors import NotRunningError, StackError
+from undertone.embedded.identity import is_same_process, kill_group
 from undertone.embedded.postgres import find_binaries
-from undertone.embedded.process import POLL_SECONDS, is_same_process, kill_group
+from undertone.embedded.process import POLL_SECONDS
 from undertone.embedded.reporter import Reporter
 from undertone.embedded.state import LOCK_FILE, STATE_FILE, ProcessState, StackState, hold_home, read_state
 
