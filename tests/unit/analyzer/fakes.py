@@ -35,7 +35,7 @@ class FakeWaiter:
     """A record that waits for its analysis."""
 
     conversation_id: str
-    revision: Revision = Revision(1, 1)
+    revision: Revision
     lane: Lane = Lane.LIVE
 
     def __repr__(self) -> str:

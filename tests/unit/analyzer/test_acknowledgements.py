@@ -14,7 +14,7 @@ def _order(*offsets: int, partition: int = 0) -> tuple[AcknowledgementOrder[int]
     return order, [place for place in places if place is not None]
 
 
-def test_a_record_is_acknowledged_only_when_all_before_it_are_done():
+def test_a_record_is_acknowledged_only_when_all_before_it_are_done() -> None:
     order, (first, second, third) = _order(10, 11, 12)
     assert order.done(third) == []
     assert order.done(first) == [10]
@@ -22,7 +22,7 @@ def test_a_record_is_acknowledged_only_when_all_before_it_are_done():
     assert len(order) == 0
 
 
-def test_partitions_do_not_wait_for_each_other():
+def test_partitions_do_not_wait_for_each_other() -> None:
     order: AcknowledgementOrder[str] = AcknowledgementOrder()
     order.register("live-0", 1, "a")
     other = order.register("live-1", 1, "b")
@@ -30,21 +30,21 @@ def test_partitions_do_not_wait_for_each_other():
     assert order.done(other) == ["b"]
 
 
-def test_a_record_that_is_done_twice_is_acknowledged_once():
+def test_a_record_that_is_done_twice_is_acknowledged_once() -> None:
     order, (first, second) = _order(1, 2)
     assert order.done(second) == []
     assert order.done(second) == []
     assert order.done(first) == [1, 2]
 
 
-def test_a_record_delivered_twice_in_a_generation_keeps_its_first_place():
+def test_a_record_delivered_twice_in_a_generation_keeps_its_first_place() -> None:
     order, (place,) = _order(5)
     assert order.register(0, 5, 55) is None
     assert order.register(0, 4, 44) is None
     assert order.done(place) == [5]
 
 
-def test_what_was_begun_in_an_older_generation_is_never_acknowledged():
+def test_what_was_begun_in_an_older_generation_is_never_acknowledged() -> None:
     order, (old,) = _order(7)
     assert order.begin_generation() == [7]
     assert not order.is_current(old)
@@ -67,7 +67,7 @@ _STEPS = st.lists(
 @given(_STEPS)
 def test_in_any_history_acknowledged_offsets_are_the_contiguous_done_head_of_their_generation(
     steps: list[tuple[str, int]],
-):
+) -> None:
     order: AcknowledgementOrder[tuple[int, int, int]] = AcknowledgementOrder()
     next_offset: dict[int, int] = defaultdict(int)
     places: list[Place[tuple[int, int, int]]] = []

@@ -1,7 +1,7 @@
 """The batching window: it closes at the permit, and every waiter leaves it exactly once."""
 
 from collections import Counter
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterable
 
 import pytest
 from hypothesis import given, settings
@@ -44,7 +44,7 @@ def _contents(batch: Batch[FakeWaiter] | None) -> list[str]:
     return [work.task.content_hash for work in batch.works] if batch else []
 
 
-def test_work_waits_for_companions_until_the_oldest_has_waited_long_enough():
+def test_work_waits_for_companions_until_the_oldest_has_waited_long_enough() -> None:
     window = _window()
     _add(window, "a", now=0.0)
     _add(window, "b", now=0.2)
@@ -54,7 +54,7 @@ def test_work_waits_for_companions_until_the_oldest_has_waited_long_enough():
     assert window.ready_at(()) is None
 
 
-def test_a_full_batch_does_not_wait():
+def test_a_full_batch_does_not_wait() -> None:
     window = _window(start=2)
     _add(window, "a", now=1.0)
     _add(window, "b", now=1.0)
@@ -64,7 +64,7 @@ def test_a_full_batch_does_not_wait():
     assert batch.is_full
 
 
-def test_a_burst_becomes_batches_of_the_adaptive_maximum_oldest_first():
+def test_a_burst_becomes_batches_of_the_adaptive_maximum_oldest_first() -> None:
     window = _window(start=3)
     for place in range(7):
         _add(window, str(place), now=place / 100)
@@ -73,7 +73,7 @@ def test_a_burst_becomes_batches_of_the_adaptive_maximum_oldest_first():
     assert _contents(window.close(1, ())) == ["6"]
 
 
-def test_a_batch_keeps_the_token_budget_but_is_never_empty():
+def test_a_batch_keeps_the_token_budget_but_is_never_empty() -> None:
     window = _window(tokens=100)
     _add(window, "huge", tokens=500)
     _add(window, "a", tokens=60)
@@ -81,7 +81,7 @@ def test_a_batch_keeps_the_token_budget_but_is_never_empty():
     assert [_contents(window.close(1, ())) for _ in range(3)] == [["huge"], ["a"], ["b"]]
 
 
-def test_live_goes_before_replay_and_batches_are_never_mixed():
+def test_live_goes_before_replay_and_batches_are_never_mixed() -> None:
     window = _window()
     _add(window, "r", lane=Lane.REPLAY, now=0)
     _add(window, "l", now=1)
@@ -93,14 +93,14 @@ def test_live_goes_before_replay_and_batches_are_never_mixed():
     assert window.close(5, ()) is None
 
 
-def test_replay_uses_a_permit_that_live_is_not_ready_for():
+def test_replay_uses_a_permit_that_live_is_not_ready_for() -> None:
     window = _window()
     _add(window, "r", lane=Lane.REPLAY, now=0)
     _add(window, "l", now=1)
     assert _contents(window.close(1.0, ())) == ["r"]
 
 
-def test_a_held_lane_does_not_hold_the_other():
+def test_a_held_lane_does_not_hold_the_other() -> None:
     window = _window()
     _add(window, "r", lane=Lane.REPLAY)
     _add(window, "l")
@@ -109,7 +109,7 @@ def test_a_held_lane_does_not_hold_the_other():
     assert _contents(window.close(1, {Lane.REPLAY})) == ["l"]
 
 
-def test_only_the_newest_waiting_revision_of_a_conversation_is_analysed():
+def test_only_the_newest_waiting_revision_of_a_conversation_is_analysed() -> None:
     window = _window()
     first, _ = _add(window, "a", of="conv", revision=1)
     second, superseded = _add(window, "b", of="conv", revision=2)
@@ -121,7 +121,7 @@ def test_only_the_newest_waiting_revision_of_a_conversation_is_analysed():
     assert [work.waiters for work in batch.works] == [[second]]
 
 
-def test_a_replay_never_supersedes_what_is_live():
+def test_a_replay_never_supersedes_what_is_live() -> None:
     window = _window()
     _add(window, "a", of="conv", revision=1)
     _, superseded = _add(window, "b", of="conv", revision=2, lane=Lane.REPLAY)
@@ -129,7 +129,7 @@ def test_a_replay_never_supersedes_what_is_live():
     assert window.waiting(Lane.LIVE) == window.waiting(Lane.REPLAY) == 1
 
 
-def test_what_is_in_a_call_is_not_superseded():
+def test_what_is_in_a_call_is_not_superseded() -> None:
     window = _window()
     _add(window, "a", of="conv", revision=1)
     window.close(1, ())
@@ -137,7 +137,7 @@ def test_what_is_in_a_call_is_not_superseded():
     assert superseded == []
 
 
-def test_equal_content_is_sent_once_whether_it_waits_or_is_in_a_call():
+def test_equal_content_is_sent_once_whether_it_waits_or_is_in_a_call() -> None:
     window = _window()
     first, _ = _add(window, "same", of="x")
     second, _ = _add(window, "same", of="y")
@@ -152,7 +152,7 @@ def test_equal_content_is_sent_once_whether_it_waits_or_is_in_a_call():
     assert _contents(window.close(9, ())) == ["same"]
 
 
-def test_a_then_b_then_a_again_ends_with_the_last_a_joining_the_first():
+def test_a_then_b_then_a_again_ends_with_the_last_a_joining_the_first() -> None:
     window = _window()
     _add(window, "A", of="conv", revision=1)
     batch = window.close(1, ())
@@ -164,7 +164,7 @@ def test_a_then_b_then_a_again_ends_with_the_last_a_joining_the_first():
     assert window.close(9, ()) is None
 
 
-def test_a_conversation_that_shares_its_content_survives_the_others_superseding():
+def test_a_conversation_that_shares_its_content_survives_the_others_superseding() -> None:
     window = _window()
     _add(window, "same", of="x", revision=1)
     other, _ = _add(window, "same", of="y", revision=1)
@@ -175,7 +175,7 @@ def test_a_conversation_that_shares_its_content_survives_the_others_superseding(
     assert batch.works[0].waiters == [other]
 
 
-def test_what_a_replay_waits_for_goes_live_when_somebody_live_waits_for_it():
+def test_what_a_replay_waits_for_goes_live_when_somebody_live_waits_for_it() -> None:
     window = _window()
     _add(window, "same", of="x", lane=Lane.REPLAY)
     _add(window, "same", of="y")
@@ -186,7 +186,7 @@ def test_what_a_replay_waits_for_goes_live_when_somebody_live_waits_for_it():
     assert window.close(1, ()) is None
 
 
-def test_a_retry_waits_in_the_place_of_its_arrival():
+def test_a_retry_waits_in_the_place_of_its_arrival() -> None:
     window = _window(start=1)
     _add(window, "old", now=0)
     batch = window.close(1, ())
@@ -197,7 +197,7 @@ def test_a_retry_waits_in_the_place_of_its_arrival():
     assert _contents(window.close(2, ())) == ["young"]
 
 
-def test_a_work_that_must_be_alone_is_alone():
+def test_a_work_that_must_be_alone_is_alone() -> None:
     window = _window()
     _add(window, "bad", now=0.1)
     batch = window.close(1, ())
@@ -213,7 +213,7 @@ def test_a_work_that_must_be_alone_is_alone():
     assert _contents(window.close(9, ())) == ["bad"]
 
 
-def test_a_rebalance_drops_what_waits_and_keeps_what_is_in_a_call_for_others_to_join():
+def test_a_rebalance_drops_what_waits_and_keeps_what_is_in_a_call_for_others_to_join() -> None:
     window = _window(start=1)
     _add(window, "sent", of="x")
     batch = window.close(1, ())
@@ -228,7 +228,7 @@ def test_a_rebalance_drops_what_waits_and_keeps_what_is_in_a_call_for_others_to_
     assert window.oldest_arrival() is None
 
 
-def test_the_maximum_halves_and_grows_by_one_within_its_bounds():
+def test_the_maximum_halves_and_grows_by_one_within_its_bounds() -> None:
     size = BatchSize(1, 5, 6)
     size.grow()
     size.grow()
@@ -238,80 +238,91 @@ def test_the_maximum_halves_and_grows_by_one_within_its_bounds():
         assert size.current == expected
 
 
-@dataclass
 class Model:
-    """Who waits, who is in a call, who was told to go."""
+    """Drives a window and keeps who waits, what is in calls, and who left."""
 
-    inside: set[FakeWaiter] = field(default_factory=set)
-    in_calls: list[Work[FakeWaiter]] = field(default_factory=list)
-    left: Counter[FakeWaiter] = field(default_factory=Counter)
+    def __init__(self, start: int) -> None:
+        self.start = start
+        self.window = _window(start=start)
+        self.now = 0.0
+        self.inside: set[FakeWaiter] = set()
+        self.in_calls: list[Work[FakeWaiter]] = []
+        self.left: Counter[FakeWaiter] = Counter()
 
-    def leave(self, waiter: FakeWaiter) -> None:
-        self.inside.discard(waiter)
-        self.left[waiter] += 1
+    def leave(self, waiters: Iterable[FakeWaiter]) -> None:
+        for waiter in list(waiters):
+            self.inside.discard(waiter)
+            self.left[waiter] += 1
+
+    def add(self, who: int, content: int, revision: int, lane: Lane) -> None:
+        waiter = FakeWaiter(f"c{who}", Revision(revision, 0), lane)
+        self.inside.add(waiter)
+        self.leave(self.window.add(waiter, _task(str(content)), V1, tokens=1, now=self.now))
+
+    def close(self, held: tuple[Lane, ...]) -> bool:
+        batch = self.window.close(self.now, held)
+        if batch is None:
+            return False
+        assert 1 <= len(batch.works) <= self.start
+        assert all(work.waiters for work in batch.works)
+        assert batch.lane not in held
+        self.in_calls += batch.works
+        contents = [work.task.content_hash for work in self.in_calls]
+        assert len(set(contents)) == len(contents), "one content is in two calls"
+        return True
+
+    def end(self, place: int, *, again: bool) -> None:
+        if not self.in_calls:
+            return
+        work = self.in_calls.pop(place % len(self.in_calls))
+        if again:
+            self.window.send_again(work)
+        else:
+            self.window.finish(work)
+            self.leave(work.waiters)
+
+    def drop(self) -> None:
+        self.window.drop_waiting()
+        in_calls = {waiter for work in self.in_calls for waiter in work.waiters}
+        self.leave(self.inside - in_calls)
 
 
-_STEP = st.one_of(
-    st.tuples(
-        st.just("add"),
-        st.tuples(st.integers(0, 3), st.integers(0, 4), st.integers(1, 5), st.sampled_from([Lane.LIVE, Lane.REPLAY])),
+_LANE = st.sampled_from([Lane.LIVE, Lane.REPLAY])
+_STEP: st.SearchStrategy[Callable[[Model], object]] = st.one_of(
+    st.builds(
+        lambda who, content, revision, lane: lambda model: model.add(who, content, revision, lane),
+        st.integers(0, 3),
+        st.integers(0, 4),
+        st.integers(1, 5),
+        _LANE,
     ),
-    st.tuples(st.just("close"), st.sampled_from([(), (Lane.LIVE,), (Lane.REPLAY,)])),
-    st.tuples(st.just("finish"), st.integers(0, 20)),
-    st.tuples(st.just("again"), st.integers(0, 20)),
-    st.tuples(st.just("drop"), st.none()),
+    st.builds(lambda held: lambda model: model.close(held), st.sampled_from([(), (Lane.LIVE,), (Lane.REPLAY,)])),
+    st.builds(lambda place, again: lambda model: model.end(place, again=again), st.integers(0, 20), st.booleans()),
+    st.just(Model.drop),
 )
 
 
 @settings(max_examples=300, deadline=None)
 @given(st.lists(_STEP, max_size=80), st.integers(1, 4))
 def test_in_any_history_every_waiter_leaves_exactly_once_and_no_content_is_in_two_calls(
-    steps: list[tuple[str, object]], start: int
-):
-    window = _window(start=start)
-    model = Model()
-    now = 0.0
-    for step, argument in steps:
-        now += 0.1
-        if step == "add":
-            who, content, revision, lane = argument  # type: ignore[misc]  # given by _STEP
-            waiter = FakeWaiter(f"c{who}", Revision(revision, 0), lane)  # type: ignore[has-type]
-            model.inside.add(waiter)
-            for gone in window.add(waiter, _task(str(content)), V1, tokens=1, now=now):  # type: ignore[has-type]
-                model.leave(gone)
-        elif step == "close":
-            batch = window.close(now, argument)  # type: ignore[arg-type]  # given by _STEP
-            if batch is not None:
-                assert 1 <= len(batch.works) <= start
-                model.in_calls += batch.works
-                contents = [work.task.content_hash for work in model.in_calls]
-                assert len(set(contents)) == len(contents)
-                assert all(work.waiters for work in batch.works)
-        elif step in {"finish", "again"} and model.in_calls:
-            work = model.in_calls.pop(argument % len(model.in_calls))  # type: ignore[operator]  # given by _STEP
-            if step == "again":
-                window.send_again(work)
-            else:
-                window.finish(work)
-                for gone in list(work.waiters):
-                    model.leave(gone)
-        elif step == "drop":
-            window.drop_waiting()
-            in_calls = {waiter for work in model.in_calls for waiter in work.waiters}
-            for gone in model.inside - in_calls:
-                model.leave(gone)
-    while (batch := window.close(now + 10, ())) is not None:
-        model.in_calls += batch.works
-    for work in model.in_calls:
-        for gone in list(work.waiters):
-            model.leave(gone)
+    steps: list[Callable[[Model], object]], start: int
+) -> None:
+    model = Model(start)
+    for step in steps:
+        model.now += 0.1
+        step(model)
+    model.now += 10
+    while model.close(()):
+        pass
+    while model.in_calls:
+        model.end(0, again=False)
     assert not model.inside
     assert set(model.left.values()) <= {1}
-    assert window.waiting(Lane.LIVE) == window.waiting(Lane.REPLAY) == 0
+    assert model.window.waiting(Lane.LIVE) == model.window.waiting(Lane.REPLAY) == 0
 
 
 @pytest.mark.parametrize("version", ["offline-1", "grok-4.3-p1"])
-def test_the_same_content_under_two_versions_is_two_works(version: str):
+def test_the_same_content_under_two_versions_is_two_works(version: str) -> None:
     window = _window()
     _add(window, "same", version="another")
     _add(window, "same", version=version)

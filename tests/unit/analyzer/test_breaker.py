@@ -14,7 +14,7 @@ def _open(breaker: Breaker) -> None:
         breaker.failed()
 
 
-def test_failures_in_a_row_open_it_for_the_cooldown():
+def test_failures_in_a_row_open_it_for_the_cooldown() -> None:
     clock = FakeClock()
     breaker = _breaker(clock)
     assert breaker.delay() == 0
@@ -25,7 +25,7 @@ def test_failures_in_a_row_open_it_for_the_cooldown():
     assert breaker.delay() == 6
 
 
-def test_a_success_between_failures_keeps_it_closed():
+def test_a_success_between_failures_keeps_it_closed() -> None:
     breaker = _breaker(FakeClock())
     for _ in range(5):
         breaker.failed()
@@ -34,7 +34,7 @@ def test_a_success_between_failures_keeps_it_closed():
     assert breaker.state is BreakerState.CLOSED
 
 
-def test_after_the_cooldown_one_call_probes_and_closes_it():
+def test_after_the_cooldown_one_call_probes_and_closes_it() -> None:
     clock = FakeClock()
     breaker = _breaker(clock)
     _open(breaker)
@@ -44,10 +44,11 @@ def test_after_the_cooldown_one_call_probes_and_closes_it():
     breaker.started()
     assert breaker.delay() is None
     breaker.succeeded()
-    assert breaker.state is BreakerState.CLOSED
+    assert breaker.delay() == 0
+    assert breaker.state == BreakerState.CLOSED
 
 
-def test_a_failed_probe_opens_it_again():
+def test_a_failed_probe_opens_it_again() -> None:
     clock = FakeClock()
     breaker = _breaker(clock)
     _open(breaker)
@@ -58,7 +59,7 @@ def test_a_failed_probe_opens_it_again():
     assert breaker.delay() == 10
 
 
-def test_a_probe_that_says_nothing_lets_another_one_out():
+def test_a_probe_that_says_nothing_lets_another_one_out() -> None:
     clock = FakeClock()
     breaker = _breaker(clock)
     _open(breaker)

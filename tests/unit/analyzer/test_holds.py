@@ -12,7 +12,7 @@ def _hold(seconds: float, lane: Lane | None = None) -> HoldDeclared:
     return HoldDeclared(hold_seconds=seconds, lane=lane, reason="429", declared_by="analyzer-1")
 
 
-def test_a_hold_counts_from_the_brokers_time_of_its_record():
+def test_a_hold_counts_from_the_brokers_time_of_its_record() -> None:
     clock = FakeClock()
     holds = Holds(clock.clocks)
     holds.apply(_hold(60), clock.wall() - 20)
@@ -23,14 +23,14 @@ def test_a_hold_counts_from_the_brokers_time_of_its_record():
     assert holds.next_end() is None
 
 
-def test_one_lane_can_be_held_alone():
+def test_one_lane_can_be_held_alone() -> None:
     clock = FakeClock()
     holds = Holds(clock.clocks)
     holds.apply(_hold(60, Lane.REPLAY), clock.wall())
     assert set(holds.active()) == {Lane.REPLAY}
 
 
-def test_of_two_holds_the_later_end_counts_in_either_order():
+def test_of_two_holds_the_later_end_counts_in_either_order() -> None:
     for first, second in ((60, 5), (5, 60)):
         clock = FakeClock()
         holds = Holds(clock.clocks)
@@ -39,7 +39,7 @@ def test_of_two_holds_the_later_end_counts_in_either_order():
         assert holds.next_end() == pytest.approx(clock.now + 60)
 
 
-def test_a_hold_of_zero_seconds_ends_it_and_tells():
+def test_a_hold_of_zero_seconds_ends_it_and_tells() -> None:
     clock = FakeClock()
     ended: list[Lane] = []
     holds = Holds(clock.clocks, ended.append)
@@ -49,14 +49,14 @@ def test_a_hold_of_zero_seconds_ends_it_and_tells():
     assert ended == [Lane.LIVE]
 
 
-def test_a_hold_that_ended_before_the_log_was_read_changes_nothing():
+def test_a_hold_that_ended_before_the_log_was_read_changes_nothing() -> None:
     clock = FakeClock()
     holds = Holds(clock.clocks)
     holds.apply(_hold(60), clock.wall() - 61)
     assert holds.active() == {}
 
 
-def test_a_clock_that_jumps_neither_ends_nor_prolongs_a_hold():
+def test_a_clock_that_jumps_neither_ends_nor_prolongs_a_hold() -> None:
     clock = FakeClock()
     holds = Holds(clock.clocks)
     holds.apply(_hold(60), clock.wall())
@@ -67,14 +67,14 @@ def test_a_clock_that_jumps_neither_ends_nor_prolongs_a_hold():
     assert not holds.active()
 
 
-def test_a_writer_whose_clock_is_ahead_cannot_hold_for_longer_than_it_says():
+def test_a_writer_whose_clock_is_ahead_cannot_hold_for_longer_than_it_says() -> None:
     clock = FakeClock()
     holds = Holds(clock.clocks)
     holds.apply(_hold(60), clock.wall() + 500)
     assert holds.next_end() == pytest.approx(clock.now + 60)
 
 
-def test_a_very_long_hold_ends_after_two_hours_and_is_told_apart():
+def test_a_very_long_hold_ends_after_two_hours_and_is_told_apart() -> None:
     clock = FakeClock()
     holds = Holds(clock.clocks)
     holds.apply(_hold(86_400), clock.wall())

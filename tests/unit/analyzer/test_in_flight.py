@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 from services.analyzer.in_flight import InFlightWindow, needed_count
 
 
-def test_there_is_room_up_to_the_count():
+def test_there_is_room_up_to_the_count() -> None:
     window = InFlightWindow(max_bytes=1_000, max_count=2)
     window.take(1)
     assert window.has_room(1)
@@ -16,7 +16,7 @@ def test_there_is_room_up_to_the_count():
     assert window.has_room(1)
 
 
-def test_a_record_larger_than_the_window_is_let_in_alone():
+def test_a_record_larger_than_the_window_is_let_in_alone() -> None:
     window = InFlightWindow(max_bytes=10, max_count=5)
     assert window.has_room(100)
     window.take(100)
@@ -25,7 +25,7 @@ def test_a_record_larger_than_the_window_is_let_in_alone():
     assert window.has_room(5)
 
 
-def test_clearing_frees_everything():
+def test_clearing_frees_everything() -> None:
     window = InFlightWindow(max_bytes=10, max_count=5)
     window.take(7)
     window.clear()
@@ -33,7 +33,7 @@ def test_clearing_frees_everything():
 
 
 @given(st.lists(st.integers(1, 30), max_size=60), st.integers(1, 100), st.integers(1, 10))
-def test_the_bounds_hold_for_any_records_that_fit(sizes: list[int], max_bytes: int, max_count: int):
+def test_the_bounds_hold_for_any_records_that_fit(sizes: list[int], max_bytes: int, max_count: int) -> None:
     window = InFlightWindow(max_bytes=max_bytes, max_count=max_count)
     inside: list[int] = []
     for size in sizes:
@@ -46,5 +46,5 @@ def test_the_bounds_hold_for_any_records_that_fit(sizes: list[int], max_bytes: i
         assert window.bytes <= max_bytes or len(inside) == 1
 
 
-def test_full_use_of_the_limit_needs_as_many_records_as_calls_can_hold():
+def test_full_use_of_the_limit_needs_as_many_records_as_calls_can_hold() -> None:
     assert needed_count(10, 30, 25) == 7_500

@@ -12,15 +12,15 @@ def _after(*, undecodable: int, good: int) -> UndecodableLimit:
     return limit
 
 
-def test_a_few_bad_records_are_put_aside_even_when_nothing_else_came():
+def test_a_few_bad_records_are_put_aside_even_when_nothing_else_came() -> None:
     assert not _after(undecodable=49, good=0).is_exceeded
 
 
-def test_fifty_bad_records_of_fifty_hold_the_lane():
+def test_fifty_bad_records_of_fifty_hold_the_lane() -> None:
     assert _after(undecodable=50, good=0).is_exceeded
 
 
-def test_exactly_five_percent_of_the_last_thousand_do_not_hold_it():
+def test_exactly_five_percent_of_the_last_thousand_do_not_hold_it() -> None:
     limit = _after(undecodable=50, good=950)
     assert not limit.is_exceeded
     limit.note(is_undecodable=True)
@@ -28,7 +28,7 @@ def test_exactly_five_percent_of_the_last_thousand_do_not_hold_it():
     assert limit.describe() == "51 of the last 1000 records could not be decoded"
 
 
-def test_old_bad_records_are_forgotten():
+def test_old_bad_records_are_forgotten() -> None:
     limit = _after(undecodable=49, good=0)
     for _ in range(1000):
         limit.note(is_undecodable=False)
@@ -37,7 +37,7 @@ def test_old_bad_records_are_forgotten():
     assert not limit.is_exceeded
 
 
-def test_a_person_who_ends_the_hold_starts_the_count_anew():
+def test_a_person_who_ends_the_hold_starts_the_count_anew() -> None:
     limit = _after(undecodable=60, good=0)
     limit.forget()
     assert not limit.is_exceeded
