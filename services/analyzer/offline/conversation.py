@@ -4,6 +4,7 @@ The customer's turns count. A later turn weighs more than an earlier one (how it
 a turn with a feeling more than one that states a number, and a bare "thanks" less than a sentence.
 """
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -38,7 +39,8 @@ COURTEOUS, COURTESY = 2.2, 0.4
 ADDRESSED = 1.0
 """A text that opens with @name is half-way to being about a service."""
 
-_DESKS = ("support", "help", "care", "service", "assist")
+_DESK = re.compile(r"@\w{0,30}(?:support|help|care|service|assist)", re.IGNORECASE)
+"""A company's own desk is addressed."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,10 +112,13 @@ def _tally(tokens: list[list[str]], agents: list[Turn]) -> Tally:
 
 
 def _is_about_a_service(opening: str, tally: Tally) -> bool:
-    if not opening.startswith("@"):
+    if "@" not in opening:
         return tally.service >= ENOUGH_FOR_SERVICE
-    name = opening.partition(" ")[0].lower()
-    return any(desk in name for desk in _DESKS) or tally.service_if_addressed + ADDRESSED >= ENOUGH_FOR_SERVICE
+    if _DESK.search(opening):
+        return True
+    if opening.lstrip('."\u201c ').startswith("@"):
+        return tally.service_if_addressed + ADDRESSED >= ENOUGH_FOR_SERVICE
+    return tally.service >= ENOUGH_FOR_SERVICE
 
 
 def _hear(turn: Turn, text: str, written: list[str], tokens: list[str], *, place: float, is_service: bool) -> HeardTurn:

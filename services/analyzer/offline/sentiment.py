@@ -45,6 +45,10 @@ PRAISE_IN_QUESTION = 0.3
 """Who asks a company is polite first: "thanks, but when will it arrive?"."""
 
 _QUOTED_WORD = re.compile(r'["\u201c]\w+["\u201d]')
+_NO_NEGATIONS = frozenset(
+    [("nothing", "short"), ("nothing", "but"), ("not", "only"), ("not", "just"), ("no", "doubt"), ("without", "doubt")]
+)
+"""What affirms with a negation: "nothing short of amazing"."""
 _ENDS_OF_CLAUSE = frozenset(".,;:!?\n")
 
 
@@ -150,7 +154,7 @@ def _in_context(valence: float, tokens: list[str], index: int, lexicon: Lexicon,
         token = tokens[before]
         if token in lexicon.emphasis:
             valence += _toward(valence, lexicon.emphasis[token] * share)
-        elif token in lexicon.negations:
+        elif token in lexicon.negations and (token, tokens[before + 1]) not in _NO_NEGATIONS:
             is_negated = True
         elif token[0] in _ENDS_OF_CLAUSE:
             break

@@ -38,6 +38,8 @@ def sentiment(*texts: str) -> Sentiment:
         "Never again will I order from this store",
         "Your website is a joke",
         "😡😡 my order",
+        "Thank you for ruining my phone with your update @DeskSupport",
+        "@DeskCare the website is down again",
     ],
 )
 def test_complaints_are_negative(text: str) -> None:
@@ -55,6 +57,8 @@ def test_complaints_are_negative(text: str) -> None:
         "My order came early, excellent service",
         "Best customer service I have ever had",
         "❤️ this store",
+        "The driver was nothing short of amazing",
+        "Not only is the new app fast, it is beautiful",
     ],
 )
 def test_praise_is_positive(text: str) -> None:
