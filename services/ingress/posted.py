@@ -17,7 +17,6 @@ from pydantic import (
     ConfigDict,
     Field,
     JsonValue,
-    PlainValidator,
     WithJsonSchema,
 )
 
@@ -74,7 +73,7 @@ def _bounded(limit_bytes: int) -> AfterValidator:
 
 PostedRole = Annotated[
     Role,
-    PlainValidator(_role_of),
+    BeforeValidator(_role_of),
     WithJsonSchema({"type": "string", "enum": list(_ROLES), "default": "customer"}),
 ]
 PostedTime = Annotated[

@@ -6,7 +6,6 @@ from pydantic import JsonValue
 
 from services.ingress.resources import Resources
 from services.runtime.health import CheckResult, Health
-from services.runtime.kafka import is_reachable
 
 
 def health_of(resources: Callable[[], Resources]) -> Health:
@@ -14,9 +13,9 @@ def health_of(resources: Callable[[], Resources]) -> Health:
 
     async def kafka() -> CheckResult:
         opened = resources()
-        if opened.publisher.is_connected and await is_reachable(opened.connection):
+        if opened.publisher.is_connected and await opened.is_kafka_reachable():
             return CheckResult(ok=True)
-        return CheckResult(ok=False, detail=f"Kafka does not answer at {opened.connection.bootstrap_servers}")
+        return CheckResult(ok=False, detail=f"Kafka does not answer at {opened.bootstrap_servers}")
 
     def describe() -> dict[str, JsonValue]:
         return {"waiting_sends": resources().publisher.waiting}

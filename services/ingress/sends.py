@@ -22,7 +22,15 @@ Headers = Sequence[tuple[str, bytes]]
 class Publisher(Protocol):
     """What the ingress needs of `services.runtime.publisher.EventPublisher`."""
 
-    waiting: int
+    @property
+    def waiting(self) -> int:
+        """Sends that Kafka has not resolved yet."""
+        ...
+
+    @property
+    def is_connected(self) -> bool:
+        """Whether Kafka was reached since the start."""
+        ...
 
     async def enqueue(
         self, topic: Topic, key: bytes | None, value: bytes | None, headers: Headers

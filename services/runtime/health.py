@@ -7,8 +7,10 @@ fails, `/health` and `/healthz` describe the service and are always 200. Details
 
 import asyncio
 import inspect
+import math
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
+from time import monotonic
 from typing import Any
 
 from fastapi import APIRouter, Request
@@ -21,6 +23,8 @@ from services.runtime.metrics import REGISTRY
 
 _log = get_logger(__name__)
 
+_REMEMBERED_SECONDS = 0.5
+"""Results are shared for so long: these addresses are not limited, and a check may open a connection."""
 _CHECK_SECONDS = 2.0
 """A check that takes longer has failed: whoever asks must not wait."""
 
@@ -42,6 +46,13 @@ def _nothing() -> Description:
     return {}
 
 
+@dataclass(slots=True)
+class _Latest:
+    at: float = -math.inf
+    results: dict[str, CheckResult] = field(default_factory=dict)
+    lock: asyncio.Lock = field(default_factory=asyncio.Lock)
+
+
 @dataclass(frozen=True)
 class Health:
     """What a service says about itself; `checks` decide readiness, `describe` adds members."""
@@ -50,11 +61,16 @@ class Health:
     checks: Mapping[str, Check]
     describe: Describe = _nothing
     always_detailed: bool = False
+    _latest: _Latest = field(default_factory=_Latest)
 
     async def run_checks(self) -> dict[str, CheckResult]:
-        """Every check's result, all asked at once."""
-        results = await asyncio.gather(*(_run(name, check) for name, check in self.checks.items()))
-        return dict(zip(self.checks, results, strict=True))
+        """Every check's result, all asked at once, at most half a second ago."""
+        async with self._latest.lock:
+            if monotonic() - self._latest.at > _REMEMBERED_SECONDS:
+                results = await asyncio.gather(*(_run(name, check) for name, check in self.checks.items()))
+                self._latest.results = dict(zip(self.checks, results, strict=True))
+                self._latest.at = monotonic()
+            return self._latest.results
 
     async def description(self) -> dict[str, JsonValue]:
         """What `describe` says; a part of it that fails is left out rather than failing the answer."""

@@ -1,0 +1,53 @@
+"""Fakes: adapters that a person can read, standing in for servers in unit tests."""
+
+import asyncio
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+from schemas.codec import RawRecord
+from schemas.topics import Topic
+from services.runtime.publisher import Published
+
+
+@dataclass
+class FakePublisher:
+    """A Kafka that acknowledges at once, never (`is_away`), or with an error for some keys."""
+
+    is_away: bool = False
+    errors: dict[bytes, Exception] = field(default_factory=dict)
+    records: list[RawRecord] = field(default_factory=list)
+    unresolved: list[asyncio.Future[Published]] = field(default_factory=list)
+    is_connected: bool = True
+
+    @property
+    def waiting(self) -> int:
+        return sum(not future.done() for future in self.unresolved)
+
+    async def enqueue(
+        self, topic: Topic, key: bytes | None, value: bytes | None, headers: Sequence[tuple[str, bytes]]
+    ) -> asyncio.Future[Published]:
+        future: asyncio.Future[Published] = asyncio.get_running_loop().create_future()
+        error = self.errors.get(key or b"")
+        if error is not None:
+            future.set_exception(error)
+            return future
+        offset = len(self.records)
+        self.records.append(RawRecord(topic.name, 0, offset, _now_ms(), key, value, list(headers)))
+        if self.is_away:
+            self.unresolved.append(future)
+        else:
+            future.set_result(Published(0, offset, _now_ms()))
+        return future
+
+    def come_back(self) -> None:
+        """Acknowledge all that waits."""
+        self.is_away = False
+        for offset, future in enumerate(self.unresolved):
+            if not future.done():
+                future.set_result(Published(0, offset, _now_ms()))
+
+
+def _now_ms() -> int:
+    """The broker's clock, which says when a record came."""
+    return time.time_ns() // 1_000_000

@@ -1,0 +1,100 @@
+"""What a client sees that posts many conversations at once, on a fake Kafka."""
+
+import asyncio
+import json
+from typing import Any
+
+import httpx
+import pytest
+
+from services.runtime.kafka import KafkaUnavailable
+from services.runtime.publisher import RecordRefused
+from tests.fakes import FakePublisher
+from tests.unit.ingress.doors import MANY, ONE, an_ingress
+
+JSON = {"Content-Type": "application/json"}
+NDJSON = {"Content-Type": "application/x-ndjson"}
+
+
+async def test_bytes_that_wait_are_bounded_too() -> None:
+    publisher = FakePublisher(is_away=True)
+    large = [{"text": "a" * 20_000}] * 45
+    async with an_ingress(publisher, ack_timeout_seconds=0.01, max_waiting_bytes=1024 * 1024) as ingress:
+        first = await ingress.post(MANY, json=large)
+        second = await ingress.post(MANY, json=large)
+        assert (first.json()["error"], second.json()["error"]) == ("kafka_unavailable", "overloaded")
+        publisher.come_back()
+        await asyncio.sleep(0)  # callbacks of the acknowledgements run
+        assert (await ingress.post(MANY, json=large)).status_code == 202
+
+
+async def test_each_conversation_of_many_has_its_own_result(publisher: FakePublisher) -> None:
+    publisher.errors = {b"away": KafkaUnavailable("x"), b"large": RecordRefused("y")}
+    posted = [
+        {"external_id": "good", "text": "a"},
+        {"text": ""},
+        {"external_id": "away", "text": "b"},
+        {"external_id": "large", "text": "c"},
+    ]
+    async with an_ingress(publisher) as ingress:
+        answer = await ingress.post(MANY, json=posted)
+    assert answer.status_code == 202
+    body = answer.json()
+    assert (body["ingested"], body["enqueued"], body["rejected"]) == (2, 1, 2)
+    assert [one["status"] for one in body["results"]] == ["accepted", "rejected", "unknown", "rejected"]
+    assert [one["index"] for one in body["results"]] == [0, 1, 2, 3]
+    assert body["results"][1]["error"]["errors"] == [{"field": "text", "problem": "must not be empty"}]
+    assert body["results"][2]["conversation_id"] == "away"
+
+
+async def test_lines_and_arrays_are_accepted_alike(ingress: httpx.AsyncClient, publisher: FakePublisher) -> None:
+    posted: list[dict[str, Any]] = [{"text": "a"}, {"messages": [{"role": "bot", "content": "b"}]}]
+    lines = "\n".join(json.dumps(one) for one in posted)
+    for answer in (await ingress.post(MANY, json=posted), await ingress.post(MANY, content=lines, headers=NDJSON)):
+        assert (answer.status_code, answer.json()["enqueued"]) == (202, 2)
+    assert len({dict(record.headers)["ce_id"] for record in publisher.records}) == 4
+
+
+async def test_501_conversations_are_refused_and_nothing_is_enqueued(
+    ingress: httpx.AsyncClient, publisher: FakePublisher
+) -> None:
+    answer = await ingress.post(MANY, json=[{"text": "a"}] * 501)
+    assert (answer.status_code, answer.json()["error"]) == (400, "too_many_conversations")
+    assert publisher.records == []
+    assert (await ingress.post(MANY, json=[{"text": "a"}] * 500)).json()["enqueued"] == 500
+
+
+@pytest.mark.parametrize("body", ["[]", "[{}]", '[1,"a"]', '{"text":"a"}', "", "[{"])
+async def test_many_that_hold_no_conversation_are_400(ingress: httpx.AsyncClient, body: str) -> None:
+    answer = await ingress.post(MANY, content=body, headers=JSON)
+    assert (answer.status_code, answer.json()["error"]) == (400, "invalid_schema")
+
+
+async def test_many_of_which_none_is_acknowledged_are_503_with_their_ids() -> None:
+    async with an_ingress(FakePublisher(is_away=True)) as ingress:
+        answer = await ingress.post(MANY, json=[{"external_id": "a", "text": "x"}, {"text": ""}])
+    assert answer.status_code == 503
+    assert [one["status"] for one in answer.json()["results"]] == ["unknown", "rejected"]
+
+
+async def test_an_idempotency_key_makes_the_same_request_the_same_conversation(
+    ingress: httpx.AsyncClient, publisher: FakePublisher
+) -> None:
+    key = {"Idempotency-Key": "order-4711"}
+    posts = (("a", key), ("a, corrected", key), ("a", {"Idempotency-Key": "order-4712"}))
+    answers = [await ingress.post(ONE, json={"text": text}, headers=headers) for text, headers in posts]
+    one, again, other = (answer.json()["conversation_id"] for answer in answers)
+    assert one == again != other
+    bulk = [(await ingress.post(MANY, json=[{"text": "a"}, {"text": "a"}], headers=key)).json() for _ in range(2)]
+    first, second = ([result["conversation_id"] for result in answer["results"]] for answer in bulk)
+    assert first == second
+    assert len({*first, one}) == 3
+
+
+async def test_an_idempotency_key_beside_an_explicit_id_is_refused(ingress: httpx.AsyncClient) -> None:
+    key = {"Idempotency-Key": "k"}
+    answer = await ingress.post(ONE, json={"external_id": "a", "text": "b"}, headers=key)
+    assert answer.status_code == 400
+    assert answer.json()["errors"][0]["field"] == "external_id"
+    bulk = await ingress.post(MANY, json=[{"external_id": "a", "text": "b"}, {"text": "c"}], headers=key)
+    assert [one["status"] for one in bulk.json()["results"]] == ["rejected", "accepted"]
