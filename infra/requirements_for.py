@@ -1,3 +1,4 @@
+# ruff: noqa: INP001 - a program on its own, copied alone into an image
 """Print the part of requirements.lock that one service needs: `python requirements_for.py ingress`.
 
 The lock says of each package who asked for it (`# via`), so the closure over the service's own requirements is

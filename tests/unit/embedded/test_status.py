@@ -1,0 +1,64 @@
+"""How the status is judged and shown, from what the parts say."""
+
+import io
+
+from rich.console import Console
+
+from undertone.embedded.display import show_status
+from undertone.embedded.status import FailedCheck, PartStatus, StackStatus
+
+
+def shown(status: StackStatus) -> str:
+    console = Console(file=io.StringIO(), width=160)
+    show_status(console, status)
+    assert isinstance(console.file, io.StringIO)
+    return console.file.getvalue()
+
+
+def test_the_exit_code_says_healthy_not_healthy_or_not_running() -> None:
+    assert StackStatus(running=True, healthy=True, home="h").exit_code == 0
+    assert StackStatus(running=True, healthy=False, home="h").exit_code == 1
+    assert StackStatus(running=False, healthy=False, home="h").exit_code == 3
+
+
+def test_a_stack_that_does_not_run_says_how_to_start_it() -> None:
+    assert "undertone up" in shown(StackStatus(running=False, healthy=False, home="/x/.undertone"))
+
+
+def test_dead_parts_and_problems_stand_out_and_the_rest_is_still_shown() -> None:
+    dead = PartStatus(ready=False, restarts=2, failed_checks=[FailedCheck("process", "pid 7 is gone")])
+    status = StackStatus(
+        running=True,
+        healthy=False,
+        home="/x/.undertone",
+        addresses={"ingress": "http://127.0.0.1:8000", "read_api": "http://127.0.0.1:8002", "kafka": "k:1"},
+        processes={"ingress": PartStatus(ready=True, pid=5, rss_bytes=50_000_000, uptime_seconds=75), "sink": dead},
+        engine="offline",
+        analysis_version="offline-1",
+        problems=["sink: process: pid 7 is gone"],
+    )
+    text = shown(status)
+    assert "not healthy" in text
+    assert "sink: process: pid 7 is gone" in text
+    assert "50 MB" in text
+    assert "0:01:15" in text
+    assert "offline (offline-1)" in text
+    assert "external" in text
+
+
+def test_counts_lag_and_cost_are_shown_as_people_read_them() -> None:
+    status = StackStatus(
+        running=True,
+        healthy=True,
+        home="h",
+        conversations={"completed": 1234, "queued": 0},
+        lag={"conversations.received.v1": 12, "conversations.analyzed.v1": 0},
+        oldest_unfinished={"conversation_id": "conv_1", "age_seconds": 3.2},
+        today={"calls": 1000, "tokens": 5000, "cost_usd": 0.5},
+    )
+    text = shown(status)
+    assert "1,234 completed" in text
+    assert "conversations.received.v1 12" in text
+    assert "conversations.analyzed.v1" not in text
+    assert "conv_1, unfinished for 3 s" in text
+    assert "1,000 calls, 5,000 tokens, 0.5000 USD" in text
