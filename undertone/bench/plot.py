@@ -39,6 +39,7 @@ class _Axis:
 
 def svg_of(slices: Sequence[Slice], *, title: str, subtitle: str) -> str:
     """The picture: latency on a logarithmic axis above, answers a second by status below."""
+    slices = [one for one in slices if one.seconds >= slices[0].seconds / 4]  # the rest of the last: too few answers
     seconds = max((one.start_seconds + one.seconds for one in slices), default=1.0)
     across = _Axis(0, seconds, _LEFT, _WIDTH - _RIGHT)
     parts = [

@@ -80,6 +80,5 @@ class Recorder:
     def finish(self, now: float) -> None:
         """Close what is left."""
         self._advance(now)
-        rest = now - self.began_at - self._now_began
         if self._now.count:
-            self._close(rest)
+            self._close(now - self.began_at - self._now_began)

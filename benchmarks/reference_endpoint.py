@@ -1,0 +1,48 @@
+"""The reference of `ingress_cost`: FastAPI and pydantic validate a body, and nothing else happens.
+
+A server to be started, not a program that measures. It runs as fast as FastAPI runs: uvloop, httptools, no access
+log, and an answer that FastAPI does not validate.
+"""
+
+import argparse
+from typing import Annotated
+
+import uvicorn
+from fastapi import FastAPI
+from pydantic import BaseModel, ConfigDict, Field
+
+
+class Body(BaseModel):
+    """The members of a single text, as the ingress takes them."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    text: Annotated[str, Field(min_length=1, max_length=20_000)]
+    author: Annotated[str, Field(max_length=200)] | None = None
+
+
+app = FastAPI()
+
+
+@app.post("/api/v1/conversations", status_code=202, response_model=None)
+async def post(body: Body) -> dict[str, str]:
+    """Answer as the ingress does."""
+    assert body.text
+    return {"status": "accepted", "conversation_id": "conv_0", "message": "Conversation queued for analysis"}
+
+
+@app.get("/readyz")
+async def readyz() -> dict[str, str]:
+    """Say that it is there."""
+    return {"status": "ok"}
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--port", type=int, required=True)
+    port = parser.parse_args().port
+    uvicorn.run(app, port=port, access_log=False, log_level="warning", loop="uvloop", http="httptools")
+
+
+if __name__ == "__main__":
+    main()
