@@ -15,6 +15,7 @@ from undertone.embedded.display import show_addresses, show_next_steps, show_sta
 from undertone.embedded.errors import AlreadyRunningError, NotRunningError
 from undertone.embedded.fetch import KafkaJars
 from undertone.embedded.foreground import run_in_foreground
+from undertone.embedded.kafka import silence_client_log
 from undertone.embedded.prepare import StackOptions
 from undertone.embedded.reporter import ConsoleReporter
 from undertone.embedded.settings import load_stack_settings
@@ -128,6 +129,7 @@ def status(
     home: HomeOption = None,
 ) -> None:
     """Say what runs, where, and whether it is healthy. Exit code: 0 healthy, 1 not, 3 not running."""
+    silence_client_log()
     found = asyncio.run(gather_status(load_stack_settings(home=home).home, api_key))
     if as_json:
         sys.stdout.write(json.dumps(dataclasses.asdict(found), indent=2, ensure_ascii=False) + "\n")

@@ -4,6 +4,7 @@ import asyncio
 import signal
 from collections.abc import Awaitable, Callable
 
+from undertone.embedded.kafka import silence_client_log
 from undertone.embedded.prepare import PreparedStack, StackOptions, prepared_stack
 from undertone.embedded.reporter import Reporter
 from undertone.embedded.stack import Stack, running_stack
@@ -19,6 +20,7 @@ def run_in_foreground(options: StackOptions, reporter: Reporter, when_running: W
     `when_running` is awaited once, when everything is ready; a number that it returns stops the stack and is the
     exit code, None lets the stack run on. Raises StackError when the stack cannot run.
     """
+    silence_client_log()
     with prepared_stack(options, reporter) as prepared:
         return asyncio.run(_run(prepared, reporter, when_running))
 

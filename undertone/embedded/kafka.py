@@ -2,6 +2,7 @@
 
 import asyncio
 import base64
+import logging
 import subprocess
 import uuid
 from pathlib import Path
@@ -162,6 +163,11 @@ async def answers_metadata(bootstrap_servers: str, timeout_seconds: float = 5) -
     finally:
         await admin.close()
     return bool(cluster.get("brokers"))
+
+
+def silence_client_log() -> None:
+    """Keep the Kafka client's own log out of a person's terminal: what fails there, our lines say."""
+    logging.getLogger("aiokafka").setLevel(logging.CRITICAL)
 
 
 async def accepts_connections(bootstrap_servers: str, timeout_seconds: float) -> bool:
