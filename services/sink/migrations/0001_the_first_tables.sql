@@ -129,7 +129,7 @@ CREATE TABLE current_outcomes (
     occurred_at timestamptz,
     insight_id uuid,
     score integer, -- sentiment_score x 10,000: floats taken back do not add up
-    confidence real,
+    confidence double precision,
     kind conversation_status NOT NULL,
     shown_kind conversation_status,
     sentiment sentiment,

@@ -1,0 +1,47 @@
+"""`python -m services.sink [--role consumer|api|both]`."""
+
+import argparse
+import asyncio
+
+from services.runtime.api_keys import refuse_open_bind
+from services.runtime.logs import configure_logging, get_logger
+from services.runtime.server import run, serve
+from services.runtime.settings import load_settings
+from services.sink.app import create_app
+from services.sink.batch_consumer import BatchConsumer
+from services.sink.resources import open_resources
+from services.sink.roles import Role
+from services.sink.settings import SinkSettings
+
+_log = get_logger("services.sink")
+
+
+async def start(settings: SinkSettings, role: Role, stop: asyncio.Event) -> int:
+    """Run until `stop` is set. The end of one half ends the other; what is unexpected is raised."""
+    _log.info("starting", role=role.value, kafka=settings.kafka_bootstrap_servers)
+    async with open_resources(settings) as resources:
+        consumer = None
+        if role is not Role.API:
+            consumer = BatchConsumer(resources.connection, settings, resources.store(), resources.dead_letters(), stop)
+        app = create_app(settings, resources, role, consumer)
+        async with asyncio.TaskGroup() as halves:
+            halves.create_task(serve(app, settings, stop=stop))
+            if consumer is not None:
+                halves.create_task(consumer.run())
+    _log.info("stopped")
+    return 0
+
+
+def main() -> None:
+    """Read the environment and start."""
+    parser = argparse.ArgumentParser(prog="python -m services.sink", description=__doc__)
+    parser.add_argument("--role", type=Role, choices=list(Role), default=Role.BOTH, help="default: both")
+    role = parser.parse_args().role
+    settings = load_settings(SinkSettings)
+    refuse_open_bind(settings)
+    configure_logging(settings, "sink")
+    run(lambda stop: start(settings, role, stop))
+
+
+if __name__ == "__main__":
+    main()

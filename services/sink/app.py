@@ -1,0 +1,70 @@
+"""The composition root: routes and health from open resources."""
+
+from collections.abc import Mapping
+from datetime import UTC, datetime
+
+from fastapi import FastAPI
+from pydantic import JsonValue
+
+from services.runtime.health import Check, CheckResult, Health
+from services.runtime.http_app import create_http_app
+from services.sink.batch_consumer import BatchConsumer
+from services.sink.endpoints.context import ReadContext
+from services.sink.endpoints.conversations import conversations_router
+from services.sink.endpoints.insights import insights_router
+from services.sink.endpoints.lookup import lookup_router
+from services.sink.endpoints.trends import trends_router
+from services.sink.lag import has_members
+from services.sink.reads.status import count_statuses
+from services.sink.resources import Resources
+from services.sink.roles import Role
+from services.sink.settings import SinkSettings
+
+_DESCRIPTION = "Insights on customer conversations: how customers feel, what it is about, how sure we are, and why."
+
+
+def create_app(settings: SinkSettings, resources: Resources, role: Role, consumer: BatchConsumer | None) -> FastAPI:
+    """The HTTP side of a process; `consumer` is what health asks, None when the process stores nothing."""
+    health = Health("sink", _checks(resources, consumer), _Description(resources, role))
+    app = create_http_app(
+        title="Undertone read API", service="sink", health=health, settings=settings, description=_DESCRIPTION
+    )
+    if role is not Role.CONSUMER:
+        context = ReadContext(resources.database, resources.lag, lambda: datetime.now(UTC))
+        for router in (insights_router, conversations_router, trends_router, lookup_router):
+            app.include_router(router(context))
+    return app
+
+
+def _checks(resources: Resources, consumer: BatchConsumer | None) -> dict[str, Check]:
+    async def postgres() -> CheckResult:
+        is_up = await resources.database.is_up()
+        detail = None if is_up else "Postgres does not answer, or `undertone migrate` was not run"
+        return CheckResult(ok=is_up, detail=detail)
+
+    checks: dict[str, Check] = {"postgres": postgres}
+    if consumer is not None:
+        checks |= {"assignment": consumer.check_assignment, "storing": consumer.check_storing}
+    return checks
+
+
+class _Description:
+    """What /health adds: how much is waiting, whether somebody works on it, whether the database answers."""
+
+    def __init__(self, resources: Resources, role: Role) -> None:
+        self._resources = resources
+        self._role = role
+
+    async def __call__(self) -> Mapping[str, JsonValue]:
+        db_ok = await self._resources.database.is_up()
+        queue_size: int | None = None
+        if db_ok:
+            async with self._resources.database.snapshot() as connection:
+                counts = await count_statuses(connection)
+            queue_size = counts["queued"] + counts["processing"]
+        return {
+            "role": self._role.value,
+            "queue_size": queue_size,
+            "worker_running": bool(await has_members(self._resources.connection, "analyzer")),
+            "db_ok": db_ok,
+        }

@@ -1,0 +1,145 @@
+"""Query parameters of the read API: types, bounds and defaults; what is wrong is a 400 that names the parameter."""
+
+import re
+from datetime import UTC, datetime, timedelta
+from enum import StrEnum
+from typing import Annotated, Any
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+
+from pydantic import AfterValidator, AwareDatetime, BaseModel, BeforeValidator, ConfigDict, Field
+
+from schemas.event import ID_PATTERN, refuse_unstorable_text
+from services.runtime.problems import FieldProblem, Problem
+from services.sink.windows import Window
+
+DEFAULT_WINDOW = timedelta(hours=24)
+_EARLIEST = datetime(1970, 1, 1, tzinfo=UTC)
+_LATEST = datetime(2200, 1, 1, tzinfo=UTC)
+_SPACE_FOR_PLUS = re.compile(r"(:\d{2}(?:\.\d+)?) (\d{2}:?\d{2})$")
+
+
+def _mend_plus(value: Any) -> Any:
+    """In a query an unescaped + reads as a space: `…00:00 02:00` is what many clients send for +02:00."""
+    return _SPACE_FOR_PLUS.sub(r"\1+\2", value) if isinstance(value, str) else value
+
+
+def _in_range(moment: datetime) -> datetime:
+    if not _EARLIEST <= moment <= _LATEST:
+        raise ValueError("must be between the years 1970 and 2200")
+    return moment.astimezone(UTC)
+
+
+def _zone(name: str) -> ZoneInfo:
+    try:
+        return ZoneInfo(name)
+    except (ZoneInfoNotFoundError, ValueError, OSError) as error:
+        raise ValueError("is not the name of a time zone, such as Europe/Berlin") from error
+
+
+Moment = Annotated[AwareDatetime, BeforeValidator(_mend_plus), AfterValidator(_in_range)]
+Words = Annotated[str, Field(min_length=1, max_length=200), AfterValidator(refuse_unstorable_text)]
+Topic = Annotated[str, Field(pattern=r"^[a-z0-9]+(_[a-z0-9]+)*$", max_length=64)]
+Channel = Annotated[str, Field(pattern=r"^[A-Za-z0-9._:-]{1,64}$")]
+Version = Annotated[str, Field(pattern=r"^[A-Za-z0-9._:-]{1,64}$")]
+CursorText = Annotated[str, Field(min_length=1, max_length=600)]
+Zone = Annotated[str, Field(max_length=64), AfterValidator(lambda name: _zone(name).key)]
+ConversationIdPath = Annotated[str, Field(pattern=ID_PATTERN)]
+
+
+class SentimentName(StrEnum):
+    POSITIVE = "positive"
+    NEUTRAL = "neutral"
+    NEGATIVE = "negative"
+
+
+class OrderName(StrEnum):
+    NEWEST = "newest"
+    MOST_NEGATIVE = "most_negative"
+    LEAST_CONFIDENT = "least_confident"
+
+
+class StatusName(StrEnum):
+    QUEUED = "queued"
+    PROCESSING = "processing"
+    COMPLETED = "completed"
+    SKIPPED = "skipped"
+    FAILED = "failed"
+
+
+class BucketName(StrEnum):
+    HOUR = "hour"
+    DAY = "day"
+
+
+class WindowParameters(BaseModel):
+    """A window of occurred_at: it holds its start and not its end."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    start_time: Moment | None = Field(
+        default=None, description="ISO 8601 with a zone. Default: 24 hours before the end."
+    )
+    end_time: Moment | None = Field(default=None, description="ISO 8601 with a zone. Default: now.")
+
+    def window(self, now: datetime, default_length: timedelta = DEFAULT_WINDOW) -> Window:
+        """The window that is asked for. Raises a 400 Problem when it ends before it starts."""
+        end = self.end_time or now
+        start = self.start_time or end - default_length
+        if start >= end:
+            field = "end_time" if self.end_time else "start_time"
+            raise refused(field, "must be after start_time" if self.end_time else "must be in the past")
+        return Window(start, end)
+
+    @property
+    def has_window(self) -> bool:
+        return self.start_time is not None or self.end_time is not None
+
+
+class FilterParameters(WindowParameters):
+    """Which insights are meant."""
+
+    min_confidence: float | None = Field(default=None, ge=0, le=1, allow_inf_nan=False)
+    sentiment: SentimentName | None = None
+    topic: Topic | None = Field(default=None, description="A subject, such as `delivery`.")
+    channel: Channel | None = None
+    analysis_version: Version | None = Field(default=None, description="Default: the active one.")
+    q: Words | None = Field(default=None, description="Words that all occur in the conversation or its summary.")
+
+
+class InsightParameters(FilterParameters):
+    """A page of insights."""
+
+    limit: int = Field(default=100, ge=1, le=1_000)
+    order: OrderName = OrderName.NEWEST
+    cursor: CursorText | None = Field(default=None, description="`next_cursor` of the page before.")
+
+
+class ConversationParameters(WindowParameters):
+    """A page of conversations."""
+
+    status: StatusName | None = None
+    channel: Channel | None = None
+    limit: int = Field(default=100, ge=1, le=1_000)
+    cursor: CursorText | None = Field(default=None, description="`next_cursor` of the page before.")
+
+
+class TrendParameters(WindowParameters):
+    """A window as days up to now, or by its ends."""
+
+    days: int | None = Field(default=None, ge=1, le=3_650, description="Days up to now. Default: 7.")
+    bucket: BucketName | None = Field(default=None, description="Default: hour up to two days, else day.")
+    topic: Topic | None = None
+    channel: Channel | None = None
+    analysis_version: Version | None = Field(default=None, description="Default: the active one.")
+    tz: Zone = Field(default="UTC", description="Whose days the buckets are, such as Europe/Berlin.")
+
+    def trend_window(self, now: datetime) -> Window:
+        """The window that is asked for. Raises a 400 Problem."""
+        if self.days is not None and self.has_window:
+            raise refused("days", "cannot be given together with start_time and end_time")
+        return self.window(now, timedelta(days=self.days or 7))
+
+
+def refused(field: str, problem: str) -> Problem:
+    """A 400 that names the parameter."""
+    return Problem(400, "invalid_parameter", f"{field}: {problem}", errors=[FieldProblem(field, problem)])

@@ -1,0 +1,72 @@
+"""Trends and the status of the whole."""
+
+from datetime import datetime, timedelta
+from typing import Annotated
+from zoneinfo import ZoneInfo
+
+from fastapi import APIRouter, Depends, Query, Request
+from starlette.responses import Response
+
+from services.runtime.api_keys import require_scope
+from services.sink.endpoints import documented
+from services.sink.endpoints.answers import json_answer, tagged_answer
+from services.sink.endpoints.context import ReadContext
+from services.sink.endpoints.parameters import BucketName, TrendParameters, refused
+from services.sink.reads.insights import read_available
+from services.sink.reads.members import time_text
+from services.sink.reads.status import read_status
+from services.sink.reads.trends import TrendQuestion, read_trends
+from services.sink.versions import KnownVersions, read_versions
+from services.sink.windows import MAX_BUCKETS, TooManyBuckets
+
+_HOURS_UP_TO = timedelta(days=2)
+
+
+def trends_router(context: ReadContext) -> APIRouter:
+    """/api/v1/trends and /api/v1/status."""
+    router = APIRouter(prefix="/api/v1", dependencies=[Depends(require_scope("read"))])
+
+    @router.get(
+        "/trends", tags=["trends"], summary="Trends of a window", responses=documented.example(documented.TRENDS, 304)
+    )
+    async def get_trends(request: Request, asked: Annotated[TrendParameters, Query()]) -> Response:
+        async with context.database.snapshot() as connection:
+            versions = await read_versions(connection)
+            question = _question(asked, versions, context.now())
+            try:
+                members = await read_trends(connection, question)
+            except TooManyBuckets as error:
+                raise refused("bucket", f"gives more than {MAX_BUCKETS} buckets; ask for days or less time") from error
+            available = await read_available(connection, question.version_id)
+        window = question.window
+        return tagged_answer(
+            request,
+            {
+                "window_days": round(window.length / timedelta(days=1), 6),
+                "start_time": time_text(window.start),
+                "end_time": time_text(window.end),
+                "bucket": "day" if question.by_day else "hour",
+                "tz": asked.tz,
+                "analysis_version": asked.analysis_version or versions.active,
+                **members,
+                "available": available,
+            },
+        )
+
+    @router.get(
+        "/status", tags=["status"], summary="How it all stands", responses=documented.example(documented.STATUS)
+    )
+    async def get_status() -> Response:
+        async with context.database.snapshot() as connection:
+            members = await read_status(connection, await read_versions(connection), context.now())
+        return json_answer({**members, "lag": await context.lag.by_topic()})
+
+    return router
+
+
+def _question(asked: TrendParameters, versions: KnownVersions, now: datetime) -> TrendQuestion:
+    window = asked.trend_window(now)
+    version = asked.analysis_version or versions.active
+    by_day = asked.bucket is BucketName.DAY or (asked.bucket is None and window.length > _HOURS_UP_TO)
+    version_id = versions.ids.get(version) if version else None
+    return TrendQuestion(version_id, window, by_day, ZoneInfo(asked.tz), asked.topic, asked.channel)

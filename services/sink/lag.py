@@ -1,0 +1,137 @@
+"""How far the stored rows are behind Kafka, and whether the analyzer's group has members.
+
+The answers are kept for a moment: health checks, the status page and scrapers ask often.
+"""
+
+import asyncio
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager, suppress
+from typing import Any
+
+import asyncpg
+from aiokafka import AIOKafkaConsumer, TopicPartition
+from aiokafka.admin import AIOKafkaAdminClient
+from aiokafka.errors import KafkaError
+
+from schemas.topics import Topic
+from services.runtime.kafka import KafkaConnection
+from services.runtime.logs import get_logger
+from services.sink.decoding import SINK_TOPICS
+from services.sink.failures import is_unavailable
+from services.sink.metrics import LAG
+from services.sink.sql import offsets as sql
+
+_log = get_logger(__name__)
+
+_KEPT_SECONDS = 1.0
+_ASK_SECONDS = 1.5
+_MEMBERS = 5
+"""Where the members stand in a group of DescribeGroupsResponse."""
+
+
+class LagReader:
+    """Asks Kafka for the ends of the logs and Postgres for the stored offsets."""
+
+    def __init__(self, connection: KafkaConnection, pool: asyncpg.Pool) -> None:
+        self._connection = connection
+        self._pool = pool
+        self._client: AIOKafkaConsumer | None = None
+        self._lock = asyncio.Lock()
+        self._kept: dict[str, int] | None = None
+        self._kept_at = float("-inf")
+        self.group = connection.group_name("sink")
+
+    def name_of(self, topic: Topic) -> str:
+        """The topic's name in this Kafka."""
+        return self._connection.topic_name(topic)
+
+    async def by_topic(self) -> dict[str, int] | None:
+        """Records in Kafka that are not stored yet; none while Kafka or Postgres does not answer."""
+        now = asyncio.get_running_loop().time
+        async with self._lock:
+            if now() - self._kept_at > _KEPT_SECONDS:
+                self._kept = await self._ask()
+                self._kept_at = now()
+            return self._kept
+
+    async def _ask(self) -> dict[str, int] | None:
+        try:
+            async with asyncio.timeout(_ASK_SECONDS):
+                stored = await self._stored_offsets()
+                return self._lag(stored, *await self._log_ranges())
+        except (KafkaError, TimeoutError):
+            return None
+        except Exception as error:
+            if not is_unavailable(error):
+                raise
+            return None
+
+    async def _stored_offsets(self) -> dict[TopicPartition, int]:
+        rows = await self._pool.fetch(sql.STORED_OFFSETS, self.group)
+        return {TopicPartition(row["topic"], row["partition"]): row["next_offset"] for row in rows}
+
+    async def _log_ranges(self) -> tuple[Mapping[Any, int], Mapping[Any, int]]:
+        client = await self._connected()
+        partitions = [
+            TopicPartition(self.name_of(topic), partition)
+            for topic in SINK_TOPICS
+            for partition in client.partitions_for_topic(self.name_of(topic)) or ()
+        ]
+        if not partitions:
+            return {}, {}
+        return await client.beginning_offsets(partitions), await client.end_offsets(partitions)
+
+    async def _connected(self) -> AIOKafkaConsumer:
+        if self._client is None:
+            client = AIOKafkaConsumer(**self._connection.client_options(), enable_auto_commit=False)
+            try:
+                await client.start()
+            except BaseException:
+                with suppress(KafkaError):
+                    await client.stop()
+                raise
+            self._client = client
+        await self._client.topics()  # makes the client learn of partitions that were created since
+        return self._client
+
+    def _lag(
+        self, stored: Mapping[Any, int], beginnings: Mapping[Any, int], ends: Mapping[Any, int]
+    ) -> dict[str, int] | None:
+        lag: dict[str, int] = {}
+        for topic in SINK_TOPICS:
+            name = self.name_of(topic)
+            of_topic = [partition for partition in ends if partition.topic == name]
+            lag[topic.name] = sum(max(0, ends[one] - max(stored.get(one, 0), beginnings[one])) for one in of_topic)
+            LAG.labels(topic.name).set(lag[topic.name])
+        return lag
+
+    async def close(self) -> None:
+        """Leave Kafka."""
+        if self._client is not None:
+            with suppress(KafkaError):
+                await self._client.stop()
+
+
+@asynccontextmanager
+async def open_lag_reader(connection: KafkaConnection, pool: asyncpg.Pool) -> AsyncIterator[LagReader]:
+    """Connects when it is first asked, so that it opens without Kafka."""
+    reader = LagReader(connection, pool)
+    try:
+        yield reader
+    finally:
+        await reader.close()
+
+
+async def has_members(connection: KafkaConnection, service: str) -> bool | None:
+    """Whether a service's consumer group has a member; None while Kafka does not answer."""
+    admin = AIOKafkaAdminClient(**connection.client_options(), request_timeout_ms=int(_ASK_SECONDS * 1000))
+    try:
+        async with asyncio.timeout(_ASK_SECONDS):
+            await admin.start()
+            answers = await admin.describe_consumer_groups([connection.group_name(service)])
+    except (KafkaError, OSError, TimeoutError):
+        return None
+    finally:
+        with suppress(KafkaError):
+            await admin.close()
+    return any(group[_MEMBERS] for answer in answers for group in answer.groups)

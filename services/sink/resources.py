@@ -1,0 +1,54 @@
+"""What the sink opens and closes: pools, the publisher of dead letters, the reader of lag."""
+
+import os
+import socket
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+
+import asyncpg
+
+from services.runtime.dead_letters import DeadLetters
+from services.runtime.kafka import KafkaConnection
+from services.runtime.publisher import EventPublisher, open_publisher
+from services.sink.database import Database, open_read_pool, open_write_pool
+from services.sink.lag import LagReader, open_lag_reader
+from services.sink.settings import SinkSettings
+from services.sink.store import Store
+
+
+@dataclass(frozen=True, slots=True)
+class Resources:
+    """Open while the service runs."""
+
+    connection: KafkaConnection
+    write_pool: asyncpg.Pool
+    database: Database
+    publisher: EventPublisher
+    lag: LagReader
+    owner: str
+
+    def store(self) -> Store:
+        """What the consumer writes with."""
+        return Store(self.write_pool, self.connection.group_name("sink"), self.owner)
+
+    def dead_letters(self) -> DeadLetters:
+        """Where unreadable and unstorable records go."""
+        return DeadLetters(self.publisher, "sink")
+
+
+@asynccontextmanager
+async def open_resources(settings: SinkSettings) -> AsyncIterator[Resources]:
+    """Opens without Kafka and without Postgres: both are waited for where they are used."""
+    connection = KafkaConnection.from_settings(settings)
+    url = settings.database_url.get_secret_value()
+    async with (
+        open_write_pool(url) as write_pool,
+        open_read_pool(
+            url, connections=settings.read_connections, timeout_seconds=settings.query_timeout_seconds
+        ) as read_pool,
+        open_publisher(connection) as publisher,
+        open_lag_reader(connection, read_pool) as lag,
+    ):
+        owner = settings.instance_id or f"{socket.gethostname()}-{os.getpid()}"
+        yield Resources(connection, write_pool, Database(read_pool), publisher, lag, owner)
