@@ -31,7 +31,7 @@ def tagged_answer(request: Request, members: Mapping[str, Any]) -> Response:
 
 def _without_clock(members: Mapping[str, Any]) -> dict[str, Any]:
     return {
-        name: _without_clock(value) if name == "metadata" else value
+        name: _without_clock(value) if name == "metadata" and isinstance(value, Mapping) else value
         for name, value in members.items()
         if name not in _MOVING
     }
