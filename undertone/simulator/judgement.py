@@ -22,7 +22,8 @@ _BAD_WORDS = (
     "angry annoyed annoying awful bad broken cancel cancelled charged complaint crash crashed damaged delay delayed "
     "disappointed disappointing disgusting error fail failed failing fault frustrated frustrating furious hate "
     "horrible ignored incorrect issue joke late lost missing mistake never not overcharged poor problem ridiculous "
-    "rude scam slow stolen stuck terrible unable unacceptable unhappy upset useless wait waiting waste worse worst wrong"
+    "rude scam slow stolen stuck terrible unable unacceptable unhappy upset useless wait waiting waste worse worst "
+    "wrong"
 )
 _GOOD, _BAD = frozenset(_GOOD_WORDS.split()), frozenset(_BAD_WORDS.split())
 _QUOTED_WORDS = (8, 12, 5, 3)
