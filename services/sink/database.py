@@ -23,7 +23,8 @@ _WRITE_SETTINGS = {
     "idle_in_transaction_session_timeout": "15s",
     "lock_timeout": "20s",
     "statement_timeout": "60s",
-    # Every join is one of a batch with an index. A plan made while a table was small would scan it for ever.
+    # Every join is one of a batch with an index: a plan made while a table was small would scan it for ever. (What is
+    # looked up among a batch's own rows stands in arrays, which Postgres hashes by itself.)
     "enable_seqscan": "off",
     "enable_hashjoin": "off",
     "enable_mergejoin": "off",

@@ -94,7 +94,7 @@ CONVERSATIONS = f"""
     ), worded AS (
         INSERT INTO conversation_turns (conversation_id, opening, turns, metadata, raw)
         SELECT a.conversation_id, a.opening, a.turns::json, a.metadata::json, a.raw::json
-        FROM arrived a JOIN accepted USING (conversation_id)
+        FROM arrived a WHERE a.conversation_id = ANY (ARRAY(SELECT conversation_id FROM accepted))
         ORDER BY a.conversation_id
         ON CONFLICT (conversation_id) DO UPDATE SET
             opening = excluded.opening, turns = excluded.turns, metadata = excluded.metadata, raw = excluded.raw
@@ -104,7 +104,7 @@ CONVERSATIONS = f"""
         JOIN conversations k ON k.conversation_id = n.conversation_id
         CROSS JOIN LATERAL ({_outcome_that_counts("k")}) o
         WHERE c.conversation_id = n.conversation_id AND o.kind <> c.status
-            AND NOT EXISTS (SELECT FROM accepted a WHERE a.conversation_id = n.conversation_id){_RETURN_STATUS}
+            AND n.conversation_id <> ALL (ARRAY(SELECT conversation_id FROM accepted)){_RETURN_STATUS}
     ), moved AS (
         SELECT old_status, old_occurred_at, old_channel, new_status, new_occurred_at, new_channel FROM accepted
         UNION ALL

@@ -40,8 +40,7 @@ INSIGHTS = f"""
         SELECT c.insight_id, c.batch_id, c.conversation_id, c.completion
         FROM unnest($1::uuid[], $20::uuid[], $2::text[], $26::text[])
             AS c (insight_id, batch_id, conversation_id, completion)
-        JOIN stored USING (insight_id)
-        WHERE c.completion IS NOT NULL
+        WHERE c.completion IS NOT NULL AND c.insight_id = ANY (ARRAY(SELECT insight_id FROM stored))
         ORDER BY c.insight_id
         ON CONFLICT (insight_id) DO NOTHING
     ), used AS (
