@@ -28,7 +28,8 @@ class GuardedProtocol(HttpToolsProtocol):
         self._limits = limits
         self._deadline: float | None = None
         self._header_bytes = 0
-        self._is_in_headers = True
+        self._is_in_headers = False
+        self._is_in_body = False
         self._refusal = _MALFORMED
         self._is_over = False
 
@@ -75,11 +76,12 @@ class GuardedProtocol(HttpToolsProtocol):
 
     def on_headers_complete(self) -> None:
         self._is_in_headers = False
+        self._is_in_body = True
         super().on_headers_complete()
 
     def on_message_complete(self) -> None:
         self._deadline = None
-        self._is_in_headers = False
+        self._is_in_body = False
         super().on_message_complete()
 
     def send_400_response(self, msg: str) -> None:  # noqa: ARG002 - the refusal says more
@@ -98,18 +100,22 @@ class GuardedProtocol(HttpToolsProtocol):
             return
         self._refuse(_TOO_SLOW)
 
-    def _is_answering(self) -> bool:
-        cycle: RequestResponseCycle | None = self.cycle  # uvicorn declares it as always there
-        return cycle is not None and cycle.response_started and not cycle.response_complete
-
     def _refuse(self, problem: Problem) -> None:
-        """Answer, unless an answer has begun already, and close."""
+        """Answer, unless an answer has begun or nothing was asked, and close."""
         self._is_over = True
         CONNECTIONS_REFUSED.labels(problem.error).inc()
-        if not self._is_answering():
+        if self._may_answer(problem):
             self.transport.write(_raw_answer(problem))
         self.transport.close()
         self._deadline = self.loop.time() + _LINGER_SECONDS
+
+    def _may_answer(self, problem: Problem) -> bool:
+        cycle: RequestResponseCycle | None = self.cycle  # uvicorn declares it as always there
+        if problem is _TOO_SLOW and not (self._is_in_headers or self._is_in_body):
+            return False
+        if cycle is None or not cycle.response_started:
+            return True
+        return cycle.response_complete and not self._is_in_body
 
 
 def _raw_answer(problem: Problem) -> bytes:

@@ -5,6 +5,7 @@ The port is bound before anything starts, so a taken one is one line and exit co
 
 import asyncio
 import contextlib
+import errno
 import signal
 import socket
 import sys
@@ -74,13 +75,13 @@ class _Server(uvicorn.Server):
         yield
 
 
-def bind(host: str, port: int, variable: str, *, reuse_port: bool = False) -> socket.socket:
-    """A listening socket. Raises CannotListen, naming the setting."""
+def bind(host: str, port: int, *, host_variable: str, port_variable: str, reuse_port: bool = False) -> socket.socket:
+    """A listening socket. Raises CannotListen, naming the setting that is at fault."""
     try:
         family, kind, protocol, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
         listener = socket.socket(family, kind, protocol)
     except OSError as error:
-        raise CannotListen(f"{variable}: cannot listen on {host}: {error.strerror or error}") from error
+        raise CannotListen(f"{host_variable}: {host} is no address to listen on: {error.strerror or error}") from error
     try:
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         if reuse_port:
@@ -90,10 +91,11 @@ def bind(host: str, port: int, variable: str, *, reuse_port: bool = False) -> so
         listener.setblocking(False)  # noqa: FBT003 - the socket's own signature
     except OSError as error:
         listener.close()
-        raise CannotListen(
-            f"{variable}: cannot listen on {host} port {port}: {error.strerror or error}. "
-            f"Stop what uses it, or set {variable} to another port."
-        ) from error
+        said = f"cannot listen on {host} port {port}: {error.strerror or error}"
+        if error.errno in {errno.EADDRINUSE, errno.EACCES}:
+            advice = f"Stop what uses it, or set {port_variable} to another port."
+            raise CannotListen(f"{port_variable}: {said}. {advice}") from error
+        raise CannotListen(f"{host_variable}: {said}. Set it to an address of this machine.") from error
     return listener
 
 
@@ -111,12 +113,13 @@ async def serve(
     With METRICS_PORT, health with all its details and the metrics are served there too.
     """
     with contextlib.ExitStack() as sockets:
+        listen = partial(bind, settings.host, host_variable=_variable(settings, "host"))
         listener = sockets.enter_context(
-            bind(settings.host, settings.port, _variable(settings, "port"), reuse_port=reuse_port)
+            listen(settings.port, port_variable=_variable(settings, "port"), reuse_port=reuse_port)
         )
         servers = [(_server(app, limits, drain_seconds), listener)]
         if settings.metrics_port is not None:
-            metrics = bind(settings.host, settings.metrics_port, "METRICS_PORT")
+            metrics = listen(settings.metrics_port, port_variable="METRICS_PORT")
             servers.append(
                 (_server(_metrics_app(app, settings), limits, drain_seconds), sockets.enter_context(metrics))
             )
