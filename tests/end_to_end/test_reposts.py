@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from schemas.insight_produced import insight_id_of
 from tests.end_to_end.audit import assert_exact
 from tests.end_to_end.deployment import Deployment
 from tests.waiting import eventually
@@ -10,14 +11,22 @@ A = "My parcel has still not arrived and nobody answers. I am very angry!"
 B = "Thank you so much, it arrived and it works perfectly, I love it!"
 
 
+def shows_its_insight(found: dict[str, Any]) -> bool:
+    """Whether the insight shown is that of the words shown."""
+    if found["status"] != "completed" or not found["insight"]:
+        return False
+    version = found["insight"]["analysis_version"]
+    expected = insight_id_of(found["conversation_id"], found["content_hash"], version)
+    return bool(found["insight"]["insight_id"] == str(expected) and not found["insight"]["stale"])
+
+
 async def post_and_settle(pipeline: Deployment, text: str) -> dict[str, Any]:
     answer = await pipeline.post({"conversation_id": "thread-1", "turns": [{"text": text}]})
     assert answer.status_code == 202
 
     async def is_current() -> bool:
         found: dict[str, Any] = await pipeline.conversation("thread-1")
-        is_done = found["status"] == "completed" and found["turns"][0]["text"] == text
-        return bool(is_done and found["insight"]["text"] == text)
+        return found["turns"][0]["text"] == text and shows_its_insight(found)
 
     await eventually(is_current, what=f"{text[:20]}… is shown")
     return await pipeline.conversation("thread-1")
@@ -52,7 +61,7 @@ async def test_a_burst_of_revisions_ends_with_the_newest(pipeline: Deployment) -
 
     async def newest_is_shown() -> bool:
         found = await pipeline.conversation("thread-1")
-        return bool(found["status"] == "completed" and found["insight"]["text"] == texts[-1])
+        return found["turns"][0]["text"] == texts[-1] and shows_its_insight(found)
 
     await eventually(newest_is_shown)
     await assert_exact(pipeline.database_url, {"thread-1"})

@@ -66,10 +66,20 @@ _SHOWN = (
 )
 
 
+_KEPT_WITH_THE_INSIGHT = ("occurred_at", "channel")
+"""The same content posted again changes nothing that is seen: it keeps the time and place of its first posting."""
+
+
+def _arrived(name: str) -> str:
+    if name in _KEPT_WITH_THE_INSIGHT:
+        return f"CASE WHEN c.insight_id = excluded.insight_id THEN c.{name} ELSE excluded.{name} END"
+    return f"excluded.{name}"
+
+
 def _greater(columns: str, order: str) -> str:
     """Of the stored and the arrived values the greater by `order`; of equals the stored."""
     stored = ", ".join(f"c.{name.strip()}" for name in columns.split(","))
-    arrived = ", ".join(f"excluded.{name.strip()}" for name in columns.split(","))
+    arrived = ", ".join(_arrived(name.strip()) for name in columns.split(","))
     return f"""(
             SELECT {columns} FROM (VALUES ({stored}, 1), ({arrived}, 0)) AS v ({columns}, is_stored)
             ORDER BY {order}, is_stored DESC LIMIT 1
