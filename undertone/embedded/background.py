@@ -13,6 +13,7 @@ from undertone.embedded.services import PYTHON
 from undertone.embedded.state import StackState, read_state
 
 START_SECONDS = 300
+PROGRAM = "undertone: "
 
 
 def start_in_background(
@@ -48,10 +49,16 @@ def _wait_until_running(up: Child, home: Path) -> StackState:
         if state and state.pid == up.pid and state.phase == "running":
             return state
         if up.exit_code is not None:
-            said = "\n".join(up.last_log_lines()).removeprefix("undertone: ")
-            raise StackError(said or f"`undertone up` ended with exit code {up.exit_code} and said nothing.")
+            raise StackError(_complaint(up) or f"`undertone up` ended with exit code {up.exit_code} and said nothing.")
         time.sleep(POLL_SECONDS)
     raise StackError(f"The stack is not ready after {START_SECONDS} s: see {up.command.log_file}.")
+
+
+def _complaint(up: Child) -> str:
+    """Return what `up` said last: from the line that begins with the program's name."""
+    lines = up.last_log_lines(40)
+    starts = [number for number, line in enumerate(lines) if line.startswith(PROGRAM)]
+    return "\n".join(lines[starts[-1] :] if starts else lines[-10:]).removeprefix(PROGRAM)
 
 
 def _end(up: Child) -> None:

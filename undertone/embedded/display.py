@@ -4,12 +4,13 @@ from collections.abc import Iterator, Mapping
 from datetime import timedelta
 
 from rich.console import Console
-from rich.table import Table
 from rich.text import Text
 
 from undertone.embedded.status import PartStatus, StackStatus
 
 COMMAND = "undertone"
+_NUMBERS = "{:>7} {:>8} {:>9} {:>9}  {}"
+_LINE = "  {:<10}{:<7}" + _NUMBERS
 
 
 def show_addresses(console: Console, addresses: Mapping[str, str], logs: str, engine: str | None) -> None:
@@ -51,30 +52,29 @@ def show_status(console: Console, status: StackStatus) -> None:
     mood = Text("healthy", style="bold green") if status.healthy else Text("not healthy", style="bold red")
     uptime = f", up {_duration(status.uptime_seconds)}" if status.uptime_seconds is not None else ""
     console.print(Text.assemble("Undertone is ", mood, f"{uptime}, in {status.home}"), soft_wrap=True)
-    console.print(_process_table(status))
+    for line in _process_lines(status):
+        console.print(line, soft_wrap=True)
     for line in _facts(status):
         console.print(line, soft_wrap=True)
     for problem in status.problems:
         console.print(Text.assemble(("  ! ", "bold red"), problem), soft_wrap=True)
 
 
-def _process_table(status: StackStatus) -> Table:
-    table = Table(box=None, padding=(0, 2), header_style="dim")
-    for heading in ("", "ready", "address", "pid", "memory", "uptime", "restarts"):
-        table.add_column(heading, no_wrap=True, justify="right" if heading in {"pid", "memory", "restarts"} else "left")
-    names = {"sink": "read_api"}
+def _process_lines(status: StackStatus) -> Iterator[Text]:
+    """Lines rather than a table: in a pipe a table is cut at 80 columns, and an address must be whole."""
+    yield Text(_LINE.format("", "ready", "pid", "memory", "uptime", "restarts", "address"), style="dim")
     for name, part in status.processes.items():
-        table.add_row(name, _ready(part), status.addresses.get(names.get(name, name), ""), *_numbers(part))
+        address = status.addresses.get("read_api" if name == "sink" else name, "")
+        yield Text.assemble(f"  {name:<10}", _ready(part), _NUMBERS.format(*_numbers(part), address))
     for name in ("kafka", "postgres"):
         if name not in status.processes:
-            table.add_row(name, Text("external", style="dim"), status.addresses.get(name, ""), "", "", "", "")
-    return table
+            yield Text.assemble(f"  {name:<10}", (f"{'external':<45}", "dim"), status.addresses.get(name, ""))
 
 
 def _ready(part: PartStatus) -> Text:
     if part.pid is None:
-        return Text("dead", style="bold red")
-    return Text("yes", style="green") if part.ready else Text("no", style="bold red")
+        return Text(f"{'dead':<7}", style="bold red")
+    return Text(f"{'yes':<7}", style="green") if part.ready else Text(f"{'no':<7}", style="bold red")
 
 
 def _numbers(part: PartStatus) -> tuple[str, str, str, str]:

@@ -6,7 +6,7 @@ moved into place, so what stands in the cache is whole and is what the repositor
 
 import fcntl
 import importlib.util
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -16,6 +16,9 @@ from undertone.embedded.reporter import Reporter
 
 STACK_MEMORY_MB = 800
 """What the whole stack takes once it works: Kafka 300, Postgres 100, our three services 400."""
+
+Download = Callable[[Jar, Path], Path]
+"""Downloads a jar into a folder for unfinished files and returns where it is."""
 
 
 def require_embedded_extra() -> None:
@@ -31,8 +34,9 @@ def require_embedded_extra() -> None:
 class KafkaJars:
     """The folder with Kafka's jars; keyed by the pins, so that two sets never mix."""
 
-    def __init__(self, cache_dir: Path, jars: list[Jar] | None = None) -> None:
+    def __init__(self, cache_dir: Path, jars: list[Jar] | None = None, download: Download | None = None) -> None:
         self.jars = read_pins() if jars is None else jars
+        self._download = download or download_from_maven
         self.folder = cache_dir / f"kafka-{KAFKA_VERSION}-{pins_key(self.jars)}"
         self._incoming = self.folder / "incoming"
         self._checked = self.folder / "checked"
@@ -56,7 +60,7 @@ class KafkaJars:
                 missing = [jar for jar in self.jars if not jar.is_in(self.folder)]
                 if missing:
                     self._announce(missing, reporter)
-                    self._download(missing, reporter)
+                    self._fetch_all(missing, reporter)
                 self._checked.touch()
         return self.classpath
 
@@ -69,35 +73,39 @@ class KafkaJars:
             f" The running stack takes about {STACK_MEMORY_MB} MB of memory."
         )
 
-    def _download(self, missing: list[Jar], reporter: Reporter) -> None:
+    def _fetch_all(self, missing: list[Jar], reporter: Reporter) -> None:
         total_bytes = sum(jar.size_bytes for jar in missing)
         with reporter.download(f"Kafka {KAFKA_VERSION}", total_bytes) as advance:
             for jar in missing:
-                self._download_one(jar)
+                self._fetch_one(jar)
                 advance(jar.size_bytes)
 
-    def _download_one(self, jar: Jar) -> None:
-        from jgo.maven import MavenContext, PythonResolver  # noqa: PLC0415 - slow, and needed once a machine
-
-        context = MavenContext(repo_cache=self._incoming, resolver=PythonResolver())
-        group, artifact_id, version = jar.coordinates.split(":")
-        artifact = context.project(group, artifact_id).at_version(version).artifact()
-        # The resolver writes in place: what an interrupted run left there is half a file.
-        unfinished = self._incoming / group.replace(".", "/") / artifact_id / version / jar.file_name
-        unfinished.unlink(missing_ok=True)
+    def _fetch_one(self, jar: Jar) -> None:
         try:
-            context.resolver.download(artifact)
-        except Exception as error:  # noqa: BLE001  # the resolver raises whatever its HTTP library does
+            downloaded = self._download(jar, self._incoming)
+        except Exception as error:  # noqa: BLE001 - the resolver raises whatever its HTTP library does
             raise StackError(
                 f"Could not fetch {jar.coordinates} from Maven Central ({_first_line(error)}):"
                 " check the connection and repeat; what is here already is kept."
             ) from None
-        if not jar.is_in(unfinished.parent):
-            unfinished.unlink(missing_ok=True)
+        if not jar.is_in(downloaded.parent):
+            downloaded.unlink(missing_ok=True)
             raise StackError(
                 f"{jar.coordinates} from Maven Central is not the file that this repository pins: refused."
             )
-        unfinished.replace(self.folder / jar.file_name)
+        downloaded.replace(self.folder / jar.file_name)
+
+
+def download_from_maven(jar: Jar, folder: Path) -> Path:
+    """Download one jar below `folder`, laid out as a Maven repository; return where it is."""
+    from jgo.maven import MavenContext, PythonResolver  # noqa: PLC0415 - slow, and needed once a machine
+
+    group, artifact_id, version = jar.coordinates.split(":")
+    path = folder / group.replace(".", "/") / artifact_id / version / jar.file_name
+    path.unlink(missing_ok=True)  # the resolver writes in place: an interrupted run left half a file
+    context = MavenContext(repo_cache=folder, resolver=PythonResolver())
+    context.resolver.download(context.project(group, artifact_id).at_version(version).artifact())
+    return path
 
 
 @contextmanager

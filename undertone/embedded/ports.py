@@ -1,5 +1,6 @@
 """The stack's ports: a taken one is named before anything starts, or another is picked when asked."""
 
+import secrets
 import socket
 from dataclasses import asdict, dataclass, replace
 
@@ -9,6 +10,7 @@ from undertone.embedded.errors import StackError
 from undertone.embedded.settings import StackSettings
 
 LOOPBACK = "127.0.0.1"
+FREE_PORTS = range(20_000, 32_000)
 
 
 @dataclass(frozen=True)
@@ -48,12 +50,13 @@ def is_free(port: int) -> bool:
 
 
 def free_port(avoid: frozenset[int] = frozenset()) -> int:
-    """Return a port that the system has free at this moment and that is not among `avoid`."""
+    """Return a port that nobody has at this moment and that is not among `avoid`.
+
+    Below the ports that systems lend to outgoing connections: one of those could take it while a server restarts.
+    """
     while True:
-        with socket.socket() as attempt:
-            attempt.bind((LOOPBACK, 0))
-            port = int(attempt.getsockname()[1])
-        if port not in avoid:
+        port = secrets.choice(FREE_PORTS)
+        if port not in avoid and is_free(port):
             return port
 
 
