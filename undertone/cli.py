@@ -20,11 +20,12 @@ from undertone.errors import CommandError
 
 EXIT_BUG = 70
 EXIT_INTERRUPTED = 130
-START, CONVERSATIONS, INSIGHTS, OPERATION = (
+START, CONVERSATIONS, INSIGHTS, OPERATION, MEASUREMENT = (
     "Start here",
     "Send conversations",
     "Read insights",
     "Operate",
+    "Measure and try",
 )
 
 
@@ -49,6 +50,8 @@ COMMANDS: Mapping[str, Entry] = {
     "topics": Entry("topics", OPERATION, "Compare Kafka's topics with the contract, and bring them about."),
     "migrate": Entry("migrate", OPERATION, "Bring the database to the newest schema."),
     "keys": Entry("keys", OPERATION, "Make API keys."),
+    "bench": Entry("bench", MEASUREMENT, "Put load on the pipeline and measure what it does."),
+    "simulate-llm": Entry("simulate_llm", MEASUREMENT, "Run a local LLM endpoint that misbehaves on demand."),
     "bench": Entry("bench", OPERATION, "Put load on the pipeline and measure what it does."),
 }
 _HELP = "Turns support conversations into insights: Kafka in, an analyzer, Postgres and a read API out."

@@ -49,8 +49,8 @@ def harmless_paragraphs(text: str) -> str:
 
 
 def words(text: str, style: str = "") -> Text:
-    """A customer's words as text that is never read as markup."""
-    return Text(harmless(text), style=style)
+    """A customer's words as text that is never read as markup; line breaks stay. A plain str in a table would be."""
+    return Text(harmless_paragraphs(text), style=style)
 
 
 def is_terminal() -> bool:

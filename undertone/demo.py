@@ -119,7 +119,10 @@ async def _read_all(client: httpx.AsyncClient, ids: Sequence[str]) -> list[Conve
 
 
 async def _get(client: httpx.AsyncClient, path: str) -> dict[str, Any] | None:
-    """The answer, patient with limits; None when there is none yet. Raises CommandError for a refused key."""
+    """The answer, patient with limits; None when there is none yet.
+
+    Raises CommandError for a refused key and for a bug in the service.
+    """
     while True:
         try:
             answer = await client.get(path)
@@ -130,4 +133,6 @@ async def _get(client: httpx.AsyncClient, path: str) -> dict[str, Any] | None:
             continue
         if answer.status_code in {httpx.codes.UNAUTHORIZED, httpx.codes.FORBIDDEN}:
             raise UsageProblem("The read API wants an API key with the scope read: set UNDERTONE_API_KEY.")
+        if answer.status_code == httpx.codes.INTERNAL_SERVER_ERROR:
+            raise CommandError(f"The read API failed on {path}: its log says why.")
         return answer.json() if answer.is_success else None

@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 from undertone.errors import UsageProblem
 
 _UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days", "w": "weeks"}
-_DURATION = re.compile(r"(\d{1,6}(?:\.\d{1,3})?)([smhdw])")
+_DURATION = re.compile(r"([0-9]{1,6}(?:\.[0-9]{1,3})?)([smhdw])")
 
 
 def parse_duration(text: str, option: str) -> timedelta:

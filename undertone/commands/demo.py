@@ -23,8 +23,7 @@ from undertone.embedded.state import read_state
 from undertone.errors import UsageProblem
 from undertone.ingest.http_sender import TIMEOUT
 from undertone.settings import CommandLineSettings, api_key, key_headers
-from undertone.times import describe_seconds
-from undertone.views.demo import findings, next_steps, outcome_line
+from undertone.views.demo import findings, next_steps, outcome_line, took
 
 _COMING_ENGINES = ("grok", "simulator")
 _WIDTH = 80
@@ -138,14 +137,11 @@ class Demo:
 
     def _conclude(self, result: Result) -> None:
         console = Console(highlight=False, width=min(_WIDTH, self._console.width))
-        insights = [one["insight"] for one in result.conversations.values() if one.get("insight")]
         console.print()
         console.print(outcome_line(result.accepted, result.counts(), is_exact=result.is_exact))
         console.print()
-        console.print(findings(insights))
-        took = " · ".join(f"{part} {describe_seconds(seconds)}" for part, seconds in self._seconds.items())
-        in_all = describe_seconds(time.monotonic() - self._began)
-        console.print(Text.assemble(("How long it took", "bold"), f"  {took}, in all {in_all}\n"))
+        console.print(findings(result.conversations.values()))
+        console.print(took(self._seconds, time.monotonic() - self._began))
         console.print(next_steps(_program(), *self._usual_addresses(), next(iter(result.conversations), "ID")))
         console.print()
 

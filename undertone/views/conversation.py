@@ -18,7 +18,7 @@ Conversation = Mapping[str, Any]
 
 def conversation_view(conversation: Conversation) -> RenderableType:
     """The whole story of a conversation."""
-    insight = conversation.get("insight") or conversation.get("current_insight") or {}
+    insight = conversation.get("insight") or {}
     return Group(
         _title(conversation),
         Text(),
@@ -60,7 +60,7 @@ def _pattern_of(evidence: str) -> re.Pattern[str] | None:
 
 
 def _insight(insight: Mapping[str, Any]) -> RenderableType:
-    analysis = insight.get("grok_analysis") or insight
+    analysis = insight.get("grok_analysis") or {}
     sentiment = str(insight.get("sentiment") or "")
     headline = Text.assemble(
         (sentiment, f"bold {feeling_style(sentiment)}"), " ", score(analysis.get("sentiment_score"), sentiment)
@@ -85,19 +85,18 @@ def _why_there_is_none(conversation: Conversation) -> Text:
         reason = f"{error.get('reason', 'unknown reason')}: {error.get('detail', '')}".rstrip(": ")
         return Text(f"The analysis failed after {error.get('attempts', '?')} attempts: {harmless(reason)}", style="red")
     if status == "skipped":
-        reason = harmless(str((conversation.get("skipped") or {}).get("reason") or conversation.get("reason") or ""))
+        reason = harmless(str((conversation.get("skipped") or {}).get("reason") or ""))
         return Text(f"Skipped before analysis{f' ({reason})' if reason else ''}.", style="yellow")
     return Text("No insight yet: the conversation waits for its analysis.", style="yellow")
 
 
 def _history(conversation: Conversation) -> Iterator[RenderableType]:
-    history = list(conversation.get("history") or ())
-    if len(history) < 2:
-        return
-    yield Text("\nEarlier insights", style="bold")
+    history = conversation.get("history") or ()
+    if history:
+        yield Text("\nEarlier insights", style="bold")
     for insight in history:
-        analysis = insight.get("grok_analysis") or insight
-        when = moment(insight.get("analyzed_at") or insight.get("timestamp"))
+        analysis = insight.get("grok_analysis") or {}
+        when = moment(insight.get("analyzed_at"))
         version = harmless(str(insight.get("analysis_version") or ""))
         value = score(analysis.get("sentiment_score"), insight.get("sentiment"))
         yield Text.assemble(f"  {when}  ", value, (f"  {version}", "dim"))

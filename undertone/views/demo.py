@@ -1,14 +1,16 @@
 """The demo's summary: what became of the sample, how customers felt, about what, and how to go on."""
 
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from rich.console import Group, RenderableType
 from rich.padding import Padding
+from rich.table import Table
 from rich.text import Text
 
 from undertone.console import harmless
+from undertone.times import describe_seconds
 from undertone.views.insights import quote
 from undertone.views.parts import score, titled
 from undertone.views.trends import sentiment_bars, topic_bars
@@ -17,6 +19,7 @@ _EXAMPLES = 3
 _QUOTE_CHARACTERS = 200
 
 Insight = Mapping[str, Any]
+Conversation = Mapping[str, Any]
 
 
 def outcome_line(accepted: int, counts: Mapping[str, int], *, is_exact: bool) -> Text:
@@ -26,8 +29,9 @@ def outcome_line(accepted: int, counts: Mapping[str, int], *, is_exact: bool) ->
     return Text(f"{accepted:,} accepted {sign} {parts}", style="bold green" if is_exact else "bold red")
 
 
-def findings(insights: Sequence[Insight]) -> RenderableType:
+def findings(conversations: Iterable[Conversation]) -> RenderableType:
     """How customers felt, what it was about, and three insights in their own words."""
+    insights = [_with_telling_turn(conversation) for conversation in conversations if conversation.get("insight")]
     sentiments = Counter(str(insight.get("sentiment")) for insight in insights)
     topics = Counter(str(topic) for insight in insights for topic in insight.get("topics") or ())
     ranked = sorted(topics.items(), key=lambda entry: (-entry[1], entry[0]))
@@ -36,6 +40,15 @@ def findings(insights: Sequence[Insight]) -> RenderableType:
     parts += [Text("In their own words", style="bold")]
     parts += [_indented(example) for example in map(_example, examples(insights))]
     return Group(*parts)
+
+
+def _with_telling_turn(conversation: Conversation) -> Insight:
+    """The insight with the customer's turn that its evidence stands in, so that the quote has its surroundings."""
+    insight = conversation["insight"]
+    evidence = str(insight.get("evidence") or "").lower()
+    texts = [str(turn["text"]) for turn in conversation.get("turns") or () if turn.get("role") == "customer"]
+    telling = next((text for text in texts if evidence and evidence in text.lower()), insight.get("text"))
+    return {**insight, "text": telling}
 
 
 def examples(insights: Sequence[Insight]) -> list[Insight]:
@@ -70,29 +83,32 @@ def _indented(renderable: RenderableType) -> Padding:
     return Padding(renderable, (0, 0, 1, 2))
 
 
+def took(seconds: Mapping[str, float], in_all: float) -> RenderableType:
+    """How long each part took, and the whole."""
+    parts = "   ".join(f"{part} {describe_seconds(value)}" for part, value in seconds.items())
+    return Group(Text(f"How long it took: {describe_seconds(in_all)}", style="bold"), _indented(Text(parts)))
+
+
 def next_steps(program: str, ingress_url: str, read_api_url: str, example_id: str) -> RenderableType:
     """How to go on: commands, and three calls that work once the stack is up."""
-    return Group(*_next_steps(program, ingress_url, read_api_url, example_id))
-
-
-def _next_steps(program: str, ingress_url: str, read_api_url: str, example_id: str) -> Iterator[RenderableType]:
-    yield Text("How to go on", style="bold")
+    commands = Table.grid(padding=(0, 2, 0, 2))
     for command, effect in (
-        (f"{program} up", "the same data again, in seconds; Ctrl-C stops it"),
-        ("undertone insights --since 7d", "what was found, with quotes"),
-        (f"undertone show {example_id}", "one conversation as a whole"),
-        ("undertone ingest FILE", "your own conversations"),
+        (f"{program} up", "bring the same data back, in seconds"),
+        ("undertone insights --since 8d", "list what was found, with quotes"),
+        (f"undertone show {example_id}", "read one conversation and its insight"),
+        ("undertone ingest FILE", "send conversations of your own"),
     ):
-        yield Text.assemble("  ", (f"{command:<30}", "cyan"), (f" {effect}", "dim"))
-    yield Text("\nOr without our command, while it is up:", style="default")
-    yield Text(f"  curl '{read_api_url}/api/v1/trends?days=8'", style="cyan", no_wrap=True, overflow="ignore")
-    yield Text(
-        f"  curl {read_api_url}/api/v1/conversations/{example_id}", style="cyan", no_wrap=True, overflow="ignore"
+        commands.add_row(Text(command, style="cyan"), Text(effect, style="dim"))
+    calls = (
+        f"curl '{read_api_url}/api/v1/trends?days=8'",
+        f"curl {read_api_url}/api/v1/conversations/{example_id}",
+        f"curl {ingress_url}/api/v1/conversations -H 'Content-Type: application/json' \\",
+        """  -d '{"text": "My parcel never came and nobody answers."}'""",
     )
-    yield Text(
-        f"  curl {ingress_url}/api/v1/conversations \\\n"
-        f'    --json \'{{"text": "My parcel never came and nobody answers."}}\'',
-        style="cyan",
-        no_wrap=True,
-        overflow="ignore",
+    return Group(
+        Text("How to go on", style="bold"),
+        commands,
+        Text("\nAnd while it is up, from anywhere:"),
+        # Wider than the terminal is better than broken: these are there to be copied.
+        *(Text(f"  {call}", style="cyan", no_wrap=True, overflow="ignore") for call in calls),
     )

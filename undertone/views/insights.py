@@ -29,7 +29,7 @@ def insights_table(insights: Sequence[Insight]) -> Table:
         table.add_row(
             moment(insight.get("timestamp")),
             score(analysis.get("sentiment_score"), insight.get("sentiment")),
-            "\n".join(titled(harmless(topic)) for topic in list(insight.get("topics") or ())[:2]),
+            words("\n".join(titled(topic) for topic in list(insight.get("topics") or ())[:2])),
             Group(quote(insight), Text(harmless(str(insight.get("conversation_id"))), style="dim", overflow="fold")),
         )
     return table

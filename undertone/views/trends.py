@@ -8,12 +8,12 @@ from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from undertone.console import harmless
 from undertone.views.parts import bar, change, feeling_style, sparkline, titled
 
 SENTIMENTS = ("positive", "neutral", "negative")
 _MAX_BUCKETS = 31
 _BAR_WIDTH = 28
+_MAX_NAME = 30
 
 Trends = Mapping[str, Any]
 
@@ -58,7 +58,8 @@ def sentiment_bars(counts: Mapping[str, int], previous: Mapping[str, int] | None
         count = counts.get(name, 0)
         share = count / total if total else 0.0
         difference = change(count, previous.get(name, 0) if previous and any(previous.values()) else None)
-        table.add_row(name, bar(share, _BAR_WIDTH, feeling_style(name)), f"{count:,}", f"{share:.0%}", difference)
+        numbers = f"{count:>7,}  {share:>4.0%}"
+        table.add_row(name, bar(share, _BAR_WIDTH, feeling_style(name)), numbers, difference)
     return table
 
 
@@ -67,8 +68,13 @@ def topic_bars(topics: Sequence[Sequence[Any]], limit: int = 8) -> Table:
     table = Table.grid(padding=(0, 2, 0, 0))
     top = max((int(count) for _, count in topics), default=0)
     for name, count in topics[:limit]:
-        table.add_row(titled(harmless(str(name))), bar(int(count) / top if top else 0, _BAR_WIDTH), f"{int(count):,}")
+        share = int(count) / top if top else 0.0
+        table.add_row(words(_short(titled(str(name)))), bar(share, _BAR_WIDTH), f"{int(count):>7,}")
     return table
+
+
+def _short(name: str) -> str:
+    return name if len(name) <= _MAX_NAME else f"{name[: _MAX_NAME - 1]}…"
 
 
 def _series(series: Sequence[Mapping[str, Any]]) -> RenderableType:

@@ -1,0 +1,129 @@
+import pytest
+import typer
+
+from undertone import cli
+from undertone.errors import CommandError, UsageProblem
+from undertone.settings import key_headers
+
+
+@pytest.fixture
+def failing(monkeypatch: pytest.MonkeyPatch) -> pytest.MonkeyPatch:
+    """A command line whose only command raises what a test puts into `error`."""
+
+    def load(name: str, entry: cli.Entry) -> object:
+        app = typer.Typer()
+
+        @app.command("demo")
+        def demo() -> None:
+            raise error.pop()
+
+        return typer.main.get_group(app).commands["demo"]
+
+    error: list[BaseException] = []
+    monkeypatch.setattr(cli, "load_command", load)
+    monkeypatch.setattr(cli, "error", error, raising=False)
+    return monkeypatch
+
+
+def _run(error: BaseException, capsys: pytest.CaptureFixture[str]) -> tuple[int, str]:
+    cli.error.append(error)  # type: ignore[attr-defined]  # set by the fixture
+    code = cli.main(["demo"])
+    return code, capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("error", "code", "text"),
+    [
+        (CommandError("Kafka is away."), 1, "undertone: Kafka is away.\n"),
+        (UsageProblem("a.csv does not exist."), 2, "undertone: a.csv does not exist.\n"),
+        (KeyboardInterrupt(), 130, ""),
+        (typer.BadParameter("not so."), 2, "not so. Try: undertone demo --help\n"),
+    ],
+)
+@pytest.mark.usefixtures("failing")
+def test_what_a_person_can_cause_is_one_sentence_and_an_exit_code(
+    error: BaseException, code: int, text: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    found, said = _run(error, capsys)
+    assert found == code
+    assert text in said
+    assert "Traceback" not in said
+
+
+@pytest.mark.usefixtures("failing")
+def test_a_bug_says_that_it_is_one_and_how_to_see_more(capsys: pytest.CaptureFixture[str]) -> None:
+    code, said = _run(ZeroDivisionError("division by zero"), capsys)
+    assert code == 70
+    assert "this is a bug: ZeroDivisionError" in said
+    assert "Traceback" not in said
+
+
+def test_a_bug_shows_its_stack_when_asked(failing: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    failing.setenv("UNDERTONE_TRACEBACK", "1")
+    assert "Traceback" in _run(ZeroDivisionError("division by zero"), capsys)[1]
+
+
+@pytest.mark.usefixtures("failing")
+def test_output_that_nobody_reads_any_more_is_no_error(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(cli, "_end_quietly", lambda: 0)
+    assert _run(BrokenPipeError(), capsys) == (0, "")
+
+
+@pytest.mark.parametrize("name", list(cli.COMMANDS))
+def test_every_command_that_help_lists_is_there_and_explains_itself(name: str) -> None:
+    command = cli.load_command(name, cli.COMMANDS[name])
+    assert command.name == name
+    assert command.help
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["ingst"], "Did you mean 'ingest'"),
+        (["insights", "--sentiment", "angry"], "Invalid value for '--sentiment'"),
+        (["insights", "--limit", "0"], "--limit"),
+        (["insights", "--since", "2026-11-21", "--until", "2026-11-20"], "before it begins"),
+        (["insights", "--since", "later"], "--since is 'later'"),
+        (["insights", "--read-api-url", "localhost:8002"], "--read-api-url is 'localhost:8002'"),
+        (["trends", "--days", "3", "--since", "7d"], "either --days or --since"),
+        (["ingest", "a.jsonl", "--spread", "soon"], "--spread is 'soon'"),
+        (["ingest", "a.jsonl", "--batch-size", "501"], "--batch-size"),
+        (["ingest", "a.jsonl", "--api-url", "ftp://x"], "--api-url is 'ftp://x'"),
+        (["show"], ""),
+        (["demo", "--llm", "grok"], "cannot use LLM=grok yet"),
+        (["demo", "--llm", "hal"], "LLM is 'hal'"),
+    ],
+)
+def test_wrong_use_is_exit_code_2_and_names_what_is_wrong(
+    arguments: list[str], said: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert cli.main(arguments) == 2
+    captured = capsys.readouterr()
+    assert said in captured.err
+    assert "Traceback" not in captured.err
+
+
+def test_help_imports_no_command(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(cli, "load_command", lambda *_: pytest.fail("a command was imported"))
+    assert cli.main(["--help"]) == 0
+    printed = capsys.readouterr().out
+    for name in cli.COMMANDS:
+        assert name in printed
+
+
+def test_a_missing_package_is_named_with_the_way_to_install_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(name: str) -> object:
+        raise ModuleNotFoundError("No module named 'asyncpg'", name="asyncpg")
+
+    monkeypatch.setattr("undertone.cli.importlib.import_module", fail)
+    with pytest.raises(CommandError, match=r"needs the package asyncpg.*pip install"):
+        cli.load_command("migrate", cli.COMMANDS["migrate"])
+
+
+@pytest.mark.parametrize("key", ["a\nb", "ключ", "\x00"])
+def test_a_key_that_cannot_stand_in_a_header_is_refused_without_showing_it(key: str) -> None:
+    with pytest.raises(UsageProblem) as error:
+        key_headers(key)
+    assert key not in str(error.value)
