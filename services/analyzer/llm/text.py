@@ -146,4 +146,4 @@ def _widened(first: int, last: int, words: int) -> tuple[int, int]:
 def occurs_elsewhere(quotation: str, others: Sequence[Passages]) -> bool:
     """Whether the quotation's letters occur in any of the other conversations."""
     wanted = unquoted(quotation)
-    return any(other.contain(wanted) for other in others)
+    return bool(wanted) and any(other.contain(wanted) for other in others)
