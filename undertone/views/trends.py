@@ -8,6 +8,7 @@ from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
+from undertone.console import words
 from undertone.views.parts import bar, change, feeling_style, sparkline, titled
 
 SENTIMENTS = ("positive", "neutral", "negative")
