@@ -13,7 +13,7 @@ from zoneinfo import ZoneInfo
 
 MINUTE = timedelta(minutes=1)
 HOUR = timedelta(hours=1)
-MAX_BUCKETS = 1_500
+MAX_BUCKETS = 4_000
 
 
 @dataclass(frozen=True, slots=True)

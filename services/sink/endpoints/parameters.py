@@ -103,7 +103,7 @@ class FilterParameters(WindowParameters):
     topic: Topic | None = Field(default=None, description="A subject, such as `delivery`.")
     channel: Channel | None = None
     analysis_version: Version | None = Field(default=None, description="Default: the active one.")
-    q: Words | None = Field(default=None, description="Words that all occur in the conversation or its summary.")
+    q: Words | None = Field(default=None, description="Words that all occur in the conversation.")
 
 
 class InsightParameters(FilterParameters):

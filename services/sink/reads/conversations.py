@@ -61,7 +61,7 @@ def _current(
     shown = (outcome["shown_revision_ms"], outcome["shown_revision_offset"])
     is_stale = outcome["is_behind"] or (row["revision_ms"], row["revision_offset"]) > shown
     members = full_insight_members(current, versions.name_of(current["version_id"]))
-    return {**members, "timestamp": time_text(outcome["occurred_at"]), "stale": is_stale}
+    return {**members, "text": row["opening"], "timestamp": time_text(outcome["occurred_at"]), "stale": is_stale}
 
 
 def _earlier(insight: Row, versions: KnownVersions) -> dict[str, JsonValue]:

@@ -5,6 +5,7 @@ from typing import Any
 from uuid import UUID
 
 from pydantic import JsonValue
+from pydantic_core import to_json
 
 from services.sink.cursors import Cursor, micros_of, moment_of
 from services.sink.reads.conditions import Conditions
@@ -76,7 +77,12 @@ def _conditions(filters: InsightFilters, window: Window) -> Conditions:
     if filters.min_confidence is not None:
         conditions.add("o.confidence >= {confidence}", confidence=filters.min_confidence)
     if filters.words:
-        conditions.add(sql.SAYS_ALL, patterns=[_pattern(word) for word in filters.words])
+        in_json = [to_json(word).decode()[1:-1] for word in filters.words]
+        conditions.add(
+            sql.SAYS_ALL,
+            escaped=[_pattern(word) for word in in_json],
+            patterns=[_pattern(word) for word in filters.words],
+        )
     return conditions
 
 

@@ -38,12 +38,14 @@ COUNT_UP_TO = """
     SELECT count(*) FROM (SELECT FROM current_outcomes o WHERE {conditions} LIMIT {limit}) matching
 """
 
-SAYS_ALL = """(
-            SELECT coalesce(string_agg(turn->>'text', ' '), '') || ' ' || coalesce(
-                (SELECT summary FROM insights i WHERE i.insight_id = o.insight_id), '')
-            FROM conversation_turns t CROSS JOIN LATERAL json_array_elements(t.turns) AS turn
-            WHERE t.conversation_id = o.conversation_id
-        ) ILIKE ALL ({patterns}::text[])"""
+SAYS_ALL = """EXISTS (
+            SELECT FROM conversation_turns t WHERE t.conversation_id = o.conversation_id
+            AND t.turns::text ILIKE ALL ({escaped}::text[])
+            AND (SELECT string_agg(turn->>'text', ' ') FROM json_array_elements(t.turns) AS turn)
+                ILIKE ALL ({patterns}::text[])
+        )"""
+"""Whether all words occur in the turns: first in the JSON as it stands, where they are written with JSON's escapes
+(cheap, and never misses one), then in the words alone, without the names of members."""
 
 INSIGHT = f"""
     SELECT {_FULL_INSIGHT}, i.occurred_at, i.channel, t.opening,
@@ -64,7 +66,7 @@ COMPLETION = """
 """
 
 CONVERSATION = """
-    SELECT c.*, t.turns, t.metadata, t.raw
+    SELECT c.*, t.opening, t.turns, t.metadata, t.raw
     FROM conversations c JOIN conversation_turns t USING (conversation_id)
     WHERE c.conversation_id = $1
 """
