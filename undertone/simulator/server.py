@@ -56,7 +56,7 @@ async def running_simulator(
 ) -> AsyncIterator[Running]:
     """A simulator that listens until the block ends; port 0 takes a free one. Raises CannotListen."""
     simulator = Simulator(conduct)
-    listener = bind(host, port, "--port")
+    listener = bind(host, port, host_variable="--host", port_variable="--port")
     config = uvicorn.Config(
         simulator,
         http=_Protocol,
