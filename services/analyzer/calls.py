@@ -1,5 +1,6 @@
 """One call of the engine for one batch: ask, publish what was found, and decide what happens to the rest."""
 
+import asyncio
 import random
 import time
 import uuid
@@ -93,14 +94,19 @@ class Calls:
         engine = self._engines[batch.analysis_version]
         batch_id = uuid.uuid4()
         started_at = self._now()
-        await self._announce(batch, batch_id, started_at)
         began = time.perf_counter()
+        # The permit is for now: nothing may come between it and the call.
+        asking = asyncio.ensure_future(engine.analyze([work.task for work in batch.works]))
         try:
-            answer = await engine.analyze([work.task for work in batch.works])
+            await self._announce(batch, batch_id, started_at)
+            answer = await asking
         except EngineError as error:
             self._count_call(engine, _OUTCOMES.get(type(error), "failed"), began, error.usage, batch)
             await self._call_failed(batch, error)
             return error.usage
+        except BaseException:
+            asking.cancel()
+            raise
         self._count_call(engine, "answered", began, answer.usage, batch)
         self._breaker.succeeded()
         await self._call_answered(batch, answer, batch_id, started_at)

