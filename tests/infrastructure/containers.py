@@ -6,7 +6,6 @@ a test stops and starts again has to come back on its port.
 
 import asyncio
 import os
-import tempfile
 from pathlib import Path
 
 os.environ.setdefault("TESTCONTAINERS_RYUK_DISABLED", "true")  # read at import; we remove what we start
@@ -22,7 +21,7 @@ from undertone.embedded.postgres import answers_query
 KAFKA_IMAGE = "apache/kafka:4.3.1"
 POSTGRES_IMAGE = "pgvector/pgvector:pg18"
 KAFKA_CONFIGURATION = Path(__file__).parents[2] / "infra" / "kafka"
-"""The one that docker-compose.yml uses: tests differ in the advertised address only."""
+"""The one that docker-compose.yml uses: tests differ in the port only."""
 
 
 class _ContainerServer:
@@ -63,25 +62,15 @@ class ContainerKafka(_ContainerServer):
     def __init__(self) -> None:
         port = free_port()
         self.bootstrap_servers = f"{LOOPBACK}:{port}"
-        self._configuration = tempfile.TemporaryDirectory(prefix="undertone-test-kafka-")
-        folder = Path(self._configuration.name)
-        folder.chmod(0o755)  # the container reads it as another user
-        for file in KAFKA_CONFIGURATION.iterdir():
-            text = file.read_text().replace("OUTSIDE://127.0.0.1:19092", f"OUTSIDE://{self.bootstrap_servers}")
-            (folder / file.name).write_text(text)
         self.container = (
             DockerContainer(KAFKA_IMAGE)
-            .with_env("KAFKA_HEAP_OPTS", "-Xms256m -Xmx256m")
-            .with_volume_mapping(str(folder), "/mnt/shared/config", "ro")
+            .with_envs(KAFKA_HEAP_OPTS="-Xms256m -Xmx256m", OUTSIDE_PORT=str(port))
+            .with_volume_mapping(str(KAFKA_CONFIGURATION), "/mnt/shared/config", "ro")
         )
         self.container.ports["19092/tcp"] = (LOOPBACK, port)  # type: ignore[assignment]  # docker-py takes (host, port)
 
     async def is_ready(self) -> bool:
         return await answers_metadata(self.bootstrap_servers)
-
-    def dispose(self) -> None:
-        super().dispose()
-        self._configuration.cleanup()
 
 
 class ContainerPostgres(_ContainerServer):
