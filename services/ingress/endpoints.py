@@ -23,7 +23,8 @@ _READ_PATHS = (
     "/api/v1/insights",
     "/api/v1/insights/{rest:path}",
     "/api/v1/trends",
-    "/api/v1/conversations",
+    ONE,
+    MANY,  # to the read API it is a conversation like any other
     "/api/v1/conversations/{rest:path}",
     "/api/v1/status",
 )

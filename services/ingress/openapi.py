@@ -40,7 +40,7 @@ BODY_OF_MANY = {
             "examples": {"array": {"summary": "A JSON array", "value": [_CONVERSATION, _SINGLE]}},
         },
         "application/x-ndjson": {
-            "schema": {"type": "string", "description": "One conversation a line."},
+            "schema": {"type": "string", "format": "ndjson", "description": "One conversation a line."},
             "examples": {"lines": {"summary": "One a line", "value": '{"text": "Great!"}\n{"text": "Never again."}\n'}},
         },
     },

@@ -6,6 +6,7 @@ and name every problem by the member that the sender wrote (`messages.0.content`
 
 import json
 import re
+from collections.abc import Callable
 from typing import Annotated, Any
 
 from pydantic import (
@@ -80,19 +81,40 @@ PostedTime = Annotated[
     AwareDatetime,
     BeforeValidator(_iso_time),
     AfterValidator(_in_utc),
-    WithJsonSchema({"type": "string", "format": "date-time", "pattern": r"^\d{4}-\d\d-\d\dT.*([Zz]|[+-]\d\d:?\d\d)$"}),
+    WithJsonSchema({"type": "string", "format": "date-time", "pattern": r"^2\d{3}-\d\d-\d\dT.*([Zz]|[+-]\d\d:\d\d)$"}),
 ]
 _Storable = AfterValidator(refuse_unstorable_text)
-PostedText = Annotated[str, Field(min_length=1, max_length=MAX_TEXT_CHARACTERS), _Storable]
-Author = Annotated[str, Field(max_length=200), _Storable]
+_NO_NUL: dict[str, JsonValue] = {"pattern": r"^[^\u0000]*$"}
+PostedText = Annotated[str, Field(min_length=1, max_length=MAX_TEXT_CHARACTERS, json_schema_extra=_NO_NUL), _Storable]
+Author = Annotated[str, Field(max_length=200, json_schema_extra=_NO_NUL), _Storable]
 Metadata = Annotated[dict[Text, StorableJson], _bounded(MAX_METADATA_BYTES)]
 Raw = Annotated[dict[Text, StorableJson], _bounded(MAX_RAW_BYTES)]
+
+
+def _with_other_names(names: dict[str, str]) -> Callable[[dict[str, Any]], None]:
+    """Describe members that may be written under another name, of which only one may be given."""
+
+    def describe(schema: dict[str, Any]) -> None:
+        members, required = schema["properties"], schema.get("required", [])
+        rules: list[dict[str, Any]] = []
+        for other, name in names.items():
+            members[other] = {**members[name], "description": f"Another name of `{name}`."}
+            if name in required:
+                rules.append({"oneOf": [{"required": [name]}, {"required": [other]}]})
+            else:
+                rules.append({"not": {"required": [name, other]}})
+        schema["allOf"] = rules
+        schema["required"] = [name for name in required if name not in names.values()]
+
+    return describe
 
 
 class PostedTurn(Turn):
     """One utterance: `content` is read as `text`, `timestamp` as `at`, `user` as customer, `assistant` as agent."""
 
-    model_config = ConfigDict(extra="forbid")
+    model_config = ConfigDict(
+        extra="forbid", json_schema_extra=_with_other_names({"content": "text", "timestamp": "at"})
+    )
 
     role: PostedRole = Role.CUSTOMER
     author: Author | None = None
@@ -103,7 +125,9 @@ class PostedTurn(Turn):
 class PostedConversation(BaseModel):
     """A conversation with its turns; `messages` is read as `turns`."""
 
-    model_config = ConfigDict(extra="forbid", allow_inf_nan=False)
+    model_config = ConfigDict(
+        extra="forbid", allow_inf_nan=False, json_schema_extra=_with_other_names({"messages": "turns"})
+    )
 
     conversation_id: ConversationId | None = None
     turns: Annotated[
