@@ -3,6 +3,7 @@
 import asyncpg
 
 from schemas.insight_produced import insight_id_of
+from services.sink.recount import differing_cells
 
 FINAL = {"completed", "skipped", "failed"}
 
@@ -13,7 +14,7 @@ async def assert_exact(database_url: str, accepted: set[str]) -> None:
     try:
         await _assert_conversations(connection, accepted)
         await _assert_insights(connection)
-        # ROLLUPS
+        assert await differing_cells(connection) == []
     finally:
         await connection.close()
 
@@ -46,9 +47,3 @@ async def _assert_insights(connection: asyncpg.Connection) -> None:
         """
     )
     assert astray == 0
-
-
-async def _assert_rollups(connection: asyncpg.Connection) -> None:
-    from services.sink.recount import differences
-
-    assert await differences(connection) == []

@@ -54,6 +54,12 @@ class Service:
             return 0, {}
         return answer.status_code, answer.json()
 
+    async def health(self) -> Json:
+        """The body of /health."""
+        async with httpx.AsyncClient(timeout=5) as client:
+            body: Json = (await client.get(f"{self.url}/health")).json()
+        return body
+
     async def metric(self, name: str, **labels: str) -> float:
         """The sum of a metric's samples that have these labels."""
         async with httpx.AsyncClient(timeout=5) as client:
