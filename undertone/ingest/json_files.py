@@ -3,10 +3,10 @@
 import re
 from collections.abc import Iterator
 from json import JSONDecodeError
-from typing import IO, Any
+from typing import Any
 
 from undertone.ingest.entries import DECODER, MAX_ENTRY_BYTES, Entry, Found, NotJson, Unreadable, parse
-from undertone.ingest.opening import DamagedGzip, InputFile
+from undertone.ingest.opening import DAMAGED_GZIP, InputFile, Stream, read_what_is_whole
 
 _CHUNK_CHARACTERS = 1024 * 1024
 _NOT_AN_OBJECT = "is not a JSON object"
@@ -48,18 +48,19 @@ class JsonLines:
                         _pass_over_rest_of_line(stream)
                         yield number, _TOO_LONG
                         continue
-                except DamagedGzip:
+                except DAMAGED_GZIP:
                     yield number, _DAMAGED
                     return
                 yield number, line
 
 
-def _pass_over_rest_of_line(stream: IO[bytes]) -> None:
+def _pass_over_rest_of_line(stream: Stream) -> None:
     while (piece := stream.readline(MAX_ENTRY_BYTES)) and not piece.endswith(b"\n"):
         pass
 
 
 def _read_line(number: int, line: bytes) -> Found:
+    line = line.strip()
     try:
         members = parse(line.decode())
     except UnicodeDecodeError as error:
@@ -68,7 +69,7 @@ def _read_line(number: int, line: bytes) -> Found:
         return Unreadable(number, str(error))
     if not isinstance(members, dict):
         return Unreadable(number, _NOT_AN_OBJECT)
-    return Entry(number, members, line.strip())
+    return Entry(number, members, line)
 
 
 class JsonDocument:
@@ -101,7 +102,7 @@ class JsonDocument:
 class _Text:
     """A window on the document's text that moves forward: `text[at:]` is what comes next."""
 
-    def __init__(self, stream: IO[bytes]) -> None:
+    def __init__(self, stream: Stream) -> None:
         self._stream = stream
         self._undecoded = b""
         self.text = ""
@@ -113,11 +114,9 @@ class _Text:
         """Read more; False at the end of the file."""
         if self.is_complete:
             return False
-        try:
-            piece = self._stream.read(max(_CHUNK_CHARACTERS, len(self.text) - self.at))
-        except DamagedGzip:
-            piece, self.problem = b"", _DAMAGED
-        self.is_complete = not piece
+        piece, is_damaged = read_what_is_whole(self._stream, max(_CHUNK_CHARACTERS, len(self.text) - self.at))
+        self.problem = _DAMAGED if is_damaged else None
+        self.is_complete = is_damaged or not piece
         self._undecoded += piece
         # What is not UTF-8 becomes U+FFFD: it stands in one conversation, and the others are readable.
         decoded, self._undecoded = _decode(self._undecoded, is_last=self.is_complete)
@@ -168,7 +167,10 @@ def _values(window: _Text) -> Iterator[Any]:
         if not window.peek():
             yield NotJson(window.problem or "the file ends before the array does: it may be cut off")
             return
-        yield _next_value(window)
+        value = _next_value(window)
+        yield value
+        if isinstance(value, NotJson) and window.is_complete and not window.peek():
+            return  # what could not be read goes on to the file's end
 
 
 def _next_value(window: _Text) -> Any:

@@ -10,7 +10,7 @@ import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import IO, cast
+from typing import IO
 
 from undertone.errors import UsageProblem
 
@@ -18,8 +18,27 @@ _GZIP_MAGIC = b"\x1f\x8b"
 _UTF16_MARKS = (b"\xff\xfe", b"\xfe\xff")
 UTF8_MARK = b"\xef\xbb\xbf"
 
-DamagedGzip = (gzip.BadGzipFile, EOFError, zlib.error)
+Stream = io.BufferedReader | gzip.GzipFile
+"""Bytes to read, with `peek`, `read1` and a fast `readline`."""
+
+DAMAGED_GZIP = (gzip.BadGzipFile, EOFError, zlib.error)
 """What reading a damaged gzip file raises."""
+
+
+def read_what_is_whole(stream: Stream, count: int) -> tuple[bytes, bool]:
+    """`count` bytes unless the file ends before, and whether it ended by damage.
+
+    One large read would lose what stands before the damage.
+    """
+    pieces: list[bytes] = []
+    length = 0
+    try:
+        while length < count and (piece := stream.read1(count - length)):
+            pieces.append(piece)
+            length += len(piece)
+    except DAMAGED_GZIP:
+        return b"".join(pieces), True
+    return b"".join(pieces), False
 
 
 class InputFile:
@@ -33,14 +52,17 @@ class InputFile:
         self._refuse_utf16()
 
     @contextmanager
-    def open(self) -> Iterator[IO[bytes]]:
-        """The file's bytes, decompressed, without a byte order mark."""
+    def open(self) -> Iterator[Stream]:
+        """The file's bytes, decompressed, without a byte order mark. Raises UsageProblem when none can be read."""
         with self.path.open("rb") as underlying:
             self._underlying = underlying
-            stream = io.BufferedReader(gzip.GzipFile(fileobj=underlying)) if self.is_gzip else underlying
-            if stream.peek(3)[:3] == UTF8_MARK:
-                stream.read(3)
-            yield cast("IO[bytes]", stream)
+            stream: Stream = gzip.GzipFile(fileobj=underlying) if self.is_gzip else underlying
+            try:
+                if stream.peek(3)[:3] == UTF8_MARK:
+                    stream.read(3)
+            except DAMAGED_GZIP as error:
+                raise UsageProblem(f"{self.path} is damaged: its gzip data cannot be read.") from error
+            yield stream
 
     def share_done(self) -> float:
         """How much of the file was read, from 0 to 1; of a gzip file, of its compressed bytes."""
@@ -51,10 +73,7 @@ class InputFile:
     def head(self, count: int = 4096) -> bytes:
         """The first bytes, decompressed."""
         with self.open() as stream:
-            try:
-                return stream.read(count)
-            except DamagedGzip as error:
-                raise UsageProblem(f"{self.path} is damaged: its gzip data cannot be read.") from error
+            return read_what_is_whole(stream, count)[0]
 
     def _check(self) -> int:
         try:

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from undertone.errors import UsageProblem
 from undertone.ingest.entries import MAX_ENTRY_BYTES, Entry, Found, Unreadable
-from undertone.ingest.opening import DamagedGzip, InputFile
+from undertone.ingest.opening import DAMAGED_GZIP, InputFile
 from undertone.ingest.threads import StoredTweet, ThreadStore
 from undertone.ingest.tweets import BadRow, Columns, Tweet
 
@@ -109,7 +109,7 @@ class TwitterCsv:
                     store.reject(line, error.field, error.problem)
                 except csv.Error as error:
                     store.reject(line, "", f"is not CSV: {error}")
-                except DamagedGzip:
+                except DAMAGED_GZIP:
                     store.reject(line, "", "the gzip data is damaged from here on; what follows cannot be read")
                     return
 

@@ -91,7 +91,7 @@ def took(seconds: Mapping[str, float], in_all: float) -> RenderableType:
 
 def next_steps(program: str, ingress_url: str, read_api_url: str, example_id: str) -> RenderableType:
     """How to go on: commands, and three calls that work once the stack is up."""
-    commands = Table.grid(padding=(0, 2, 0, 2))
+    commands = Table.grid(padding=(0, 2, 0, 0))
     for command, effect in (
         (f"{program} up", "bring the same data back, in seconds"),
         ("undertone insights --since 8d", "list what was found, with quotes"),
@@ -102,13 +102,14 @@ def next_steps(program: str, ingress_url: str, read_api_url: str, example_id: st
     calls = (
         f"curl '{read_api_url}/api/v1/trends?days=8'",
         f"curl {read_api_url}/api/v1/conversations/{example_id}",
-        f"curl {ingress_url}/api/v1/conversations -H 'Content-Type: application/json' \\",
+        f"curl {ingress_url}/api/v1/conversations \\",
+        "  -H 'Content-Type: application/json' \\",
         """  -d '{"text": "My parcel never came and nobody answers."}'""",
     )
     return Group(
         Text("How to go on", style="bold"),
-        commands,
-        Text("\nAnd while it is up, from anywhere:"),
+        _indented(commands),
+        Text("And while it is up, without our command", style="bold"),
         # Wider than the terminal is better than broken: these are there to be copied.
         *(Text(f"  {call}", style="cyan", no_wrap=True, overflow="ignore") for call in calls),
     )
