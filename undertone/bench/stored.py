@@ -5,6 +5,7 @@ from collections import Counter
 from collections.abc import Mapping
 
 from aiokafka import AIOKafkaConsumer, TopicPartition
+from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.errors import KafkaError
 
 from schemas.topics import RECEIVED
@@ -19,19 +20,29 @@ Offsets = Mapping[TopicPartition, int]
 
 async def end_offsets(kafka: KafkaConnection) -> Offsets:
     """Where conversations.received.v1 ends now. Raises CommandError when Kafka or the topic is not there."""
-    name = kafka.topic_name(RECEIVED)
-    consumer = _consumer(kafka, name)  # following it makes the client learn the topic's partitions
+    consumer = _consumer(kafka)
     try:
+        partitions = await _partitions(kafka)
         await consumer.start()
-        partitions = consumer.partitions_for_topic(name)
-        if not partitions:
-            raise CommandError(f"Kafka at {kafka.bootstrap_servers} has no topic {name}: undertone topics apply")
-        ends: Offsets = await consumer.end_offsets([TopicPartition(name, number) for number in partitions])
+        ends: Offsets = await consumer.end_offsets(partitions)
         return ends
     except (KafkaError, OSError) as error:
         raise CommandError(f"Kafka at {kafka.bootstrap_servers} does not answer: {type(error).__name__}") from error
     finally:
         await consumer.stop()
+
+
+async def _partitions(kafka: KafkaConnection) -> list[TopicPartition]:
+    name = kafka.topic_name(RECEIVED)
+    admin = AIOKafkaAdminClient(**kafka.client_options())
+    try:
+        await admin.start()
+        (topic,) = await admin.describe_topics([name])
+    finally:
+        await admin.close()
+    if topic["error_code"]:
+        raise CommandError(f"Kafka at {kafka.bootstrap_servers} has no topic {name}: undertone topics apply")
+    return [TopicPartition(name, partition["partition"]) for partition in topic["partitions"]]
 
 
 async def stored_ids(kafka: KafkaConnection, begin: Offsets, end: Offsets) -> Counter[str]:
@@ -64,5 +75,5 @@ async def _read_some(consumer: AIOKafkaConsumer, unread: set[TopicPartition], en
     )
 
 
-def _consumer(kafka: KafkaConnection, *topics: str) -> AIOKafkaConsumer:
-    return AIOKafkaConsumer(*topics, **kafka.client_options(), enable_auto_commit=False, check_crcs=False)
+def _consumer(kafka: KafkaConnection) -> AIOKafkaConsumer:
+    return AIOKafkaConsumer(**kafka.client_options(), enable_auto_commit=False, check_crcs=False)
