@@ -16,7 +16,7 @@ from schemas.subjects import slug_of
 from services.analyzer.engine import Refusal
 from services.analyzer.llm.reading import Reading, Result
 from services.analyzer.llm.schema import RESULT_MEMBERS
-from services.analyzer.llm.text import Passages, occurs_elsewhere, shortened, visible
+from services.analyzer.llm.text import Passages, normalise, occurs_elsewhere, shortened, unquoted, visible
 
 MAX_PART_CHARACTERS = 16_384
 """Of a conversation's part of the completion, as `InsightProduced.completion` bounds it."""
@@ -92,7 +92,9 @@ def quote_for(evidence: str, own: Passages, others: Sequence[Passages]) -> str |
         reason = "evidence_of_another" if is_elsewhere else "evidence_not_found"
         where = "in another conversation of the call" if is_elsewhere else "in no conversation of the call"
         return Refusal(reason, f"the evidence stands not in this conversation but {where}", is_final=False)
-    if is_elsewhere or occurs_elsewhere(quoted, others):
+    # A quotation that was cut may stand elsewhere although the whole of it does not; one that grew cannot.
+    was_cut = unquoted(evidence) not in normalise(quoted)
+    if is_elsewhere or (was_cut and occurs_elsewhere(quoted, others)):
         detail = "the evidence stands in another conversation of the call too"
         return Refusal("evidence_shared", detail, is_final=False)
     return quoted
