@@ -1,6 +1,5 @@
 """The steps between a read conversation and an answer: its id, its event, its record, its acknowledgement."""
 
-import secrets
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -8,7 +7,7 @@ from typing import Any
 
 from schemas.codec import encode_value
 from schemas.conversation_received import ConversationReceived
-from schemas.envelope import Envelope, new_traceparent, to_headers
+from schemas.envelope import Envelope, to_headers
 from services.ingress.identifiers import new_conversation_id, repeatable_conversation_id
 from services.ingress.metrics import ACCEPTED, REFUSED
 from services.ingress.normalise import normalise, to_event
@@ -17,6 +16,7 @@ from services.ingress.reading import Reading
 from services.ingress.refusals import Refusal
 from services.ingress.sends import Record, Sends, Sent
 from services.runtime.problems import FieldProblem, Problem
+from services.runtime.random_ids import random_ids
 
 RETRY_AFTER_SECONDS = 2
 _UNKNOWN = "Kafka did not acknowledge in time, so whether it has the conversation is unknown"
@@ -106,13 +106,18 @@ class Intake:
     def _headers(self, sender: Sender, now: datetime) -> "Headers":
         """The headers of the events of one request; each event's id is made unique by its number."""
         envelope = Envelope(
-            id=secrets.token_hex(16),
+            id=random_ids.hex(32),
             source=self.source,
             time=now,
             correlation_id=sender.correlation_id,
-            traceparent=sender.traceparent or new_traceparent(),
+            traceparent=sender.traceparent or _new_traceparent(),
         )
         return to_headers(envelope, ConversationReceived.type)
+
+
+def _new_traceparent() -> str:
+    """A fresh W3C trace context, sampled."""
+    return f"00-{random_ids.hex(32)}-{random_ids.hex(16)}-01"
 
 
 Headers = list[tuple[str, bytes]]

@@ -10,18 +10,15 @@ from time import perf_counter
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from schemas.envelope import new_correlation_id
 from services.runtime.http_metrics import observe_request
 from services.runtime.logs import correlation_id, get_logger
 from services.runtime.problems import MEDIA_TYPE, internal_error
+from services.runtime.random_ids import random_ids
 
 _log = get_logger(__name__)
 
 _SANE_CORRELATION_ID = re.compile(rb"^[A-Za-z0-9._:-]{1,128}$")
-_SECURITY_HEADERS = (
-    (b"x-content-type-options", b"nosniff"),
-    (b"referrer-policy", b"no-referrer"),
-)
+_NO_SNIFF = (b"x-content-type-options", b"nosniff")
 _NO_STORE = (b"cache-control", b"no-store")
 _HIDES = (b"content-security-policy", b"default-src 'none'; frame-ancestors 'none'")
 
@@ -57,12 +54,13 @@ class HttpEdge:
 class _Exchange:
     """One request and its answer."""
 
-    __slots__ = ("_correlation", "_scope", "_send", "began", "status")
+    __slots__ = ("_correlation", "_is_complete", "_scope", "_send", "began", "status")
 
     def __init__(self, scope: Scope, send: Callable[[Message], Awaitable[None]], correlation: str) -> None:
         self._scope = scope
         self._send = send
         self._correlation = correlation
+        self._is_complete = False
         self.began = perf_counter()
         self.status = 499
         """What is counted when the client went away before an answer, as nginx does."""
@@ -71,10 +69,14 @@ class _Exchange:
         if message["type"] == "http.response.start":
             self.status = message["status"]
             message["headers"] = _completed(message["headers"], self._correlation)
+        elif not message.get("more_body", False):
+            self._is_complete = True
         await self._send(message)
 
     async def fail(self) -> None:
-        """Answer 500, unless an answer has begun: then the connection is all that can be cut."""
+        """Answer 500. An answer that has begun can only be cut off with its connection: that is the server's part."""
+        if self._is_complete:  # the framework has answered 500 already
+            return
         if self.status != 499:
             raise RuntimeError("a response broke off")
         body = internal_error().body(instance=self._scope["path"], correlation=self._correlation)
@@ -84,8 +86,8 @@ class _Exchange:
 
 
 def _completed(headers: list[tuple[bytes, bytes]], correlation: str) -> list[tuple[bytes, bytes]]:
-    names = [name for name, _ in headers]
-    completed = [*headers, *_SECURITY_HEADERS, (b"x-correlation-id", correlation.encode())]
+    completed = [*headers, _NO_SNIFF, (b"x-correlation-id", correlation.encode())]
+    names = {name for name, _ in headers}
     if b"cache-control" not in names:
         completed.append(_NO_STORE)
     if b"content-security-policy" not in names:
@@ -97,7 +99,7 @@ def _correlation_of(scope: Scope) -> str:
     for name, value in scope["headers"]:
         if name == b"x-correlation-id" and _SANE_CORRELATION_ID.match(value):
             return str(value, "ascii")
-    return new_correlation_id()
+    return random_ids.hex(32)
 
 
 def _route_of(scope: Scope) -> str:

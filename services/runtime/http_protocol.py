@@ -27,7 +27,7 @@ class GuardedProtocol(HttpToolsProtocol):
         super().__init__(**others)
         self._limits = limits
         self._deadline: float | None = None
-        self._header_bytes = 0
+        self._received = 0
         self._is_in_headers = False
         self._is_in_body = False
         self._refusal = _MALFORMED
@@ -48,40 +48,36 @@ class GuardedProtocol(HttpToolsProtocol):
     def data_received(self, data: bytes) -> None:
         if self._is_over:
             return
+        self._received += len(data)
         super().data_received(data)
-        if self._is_in_headers and not self._is_over:
-            self._count_header_bytes(len(data))
-            if self._header_bytes > self._limits.max_header_bytes:
-                self._refuse(_HEADERS_TOO_LARGE)
+        if self._is_in_headers and self._received > self._limits.max_header_bytes and not self._is_over:
+            self._refuse(_HEADERS_TOO_LARGE)
 
     def on_message_begin(self) -> None:
         super().on_message_begin()
-        self._header_bytes = 0
         self._is_in_headers = True
         self._deadline = self.loop.time() + self._limits.request_seconds
-
-    def on_url(self, url: bytes) -> None:
-        self._count_header_bytes(len(url))
-        super().on_url(url)
-
-    def on_header(self, name: bytes, value: bytes) -> None:
-        self._count_header_bytes(len(name) + len(value))
-        if len(self.headers) >= self._limits.max_headers or self._header_bytes > self._limits.max_header_bytes:
-            self._refusal = _HEADERS_TOO_LARGE
-            raise ValueError("too many headers")  # the parser stops, and send_400_response answers
-        super().on_header(name, value)
-
-    def _count_header_bytes(self, size: int) -> None:
-        self._header_bytes += size
 
     def on_headers_complete(self) -> None:
         self._is_in_headers = False
         self._is_in_body = True
+        if self._are_headers_too_large():
+            self._refusal = _HEADERS_TOO_LARGE
+            raise ValueError("too many headers")  # the parser stops, and send_400_response answers
         super().on_headers_complete()
+
+    def _are_headers_too_large(self) -> bool:
+        if len(self.headers) > self._limits.max_headers:
+            return True
+        if self._received <= self._limits.max_header_bytes:  # nearly always: no more has come since the last request
+            return False
+        size = len(self.url) + sum(len(name) + len(value) for name, value in self.headers)
+        return size > self._limits.max_header_bytes
 
     def on_message_complete(self) -> None:
         self._deadline = None
         self._is_in_body = False
+        self._received = 0
         super().on_message_complete()
 
     def send_400_response(self, msg: str) -> None:  # noqa: ARG002 - the refusal says more

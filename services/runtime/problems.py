@@ -102,15 +102,20 @@ def problem_response(problem: Problem, request: Request) -> Response:
 
 
 def install_problem_handlers(app: FastAPI) -> None:
-    """Answer every error of the application with a problem document. What is unexpected is left to the edge."""
+    """Answer every error of the application with a problem document. The edge logs what is unexpected."""
     app.add_exception_handler(Problem, _on_problem)
     app.add_exception_handler(RequestValidationError, _on_invalid_request)
     app.add_exception_handler(HTTPException, _on_http_exception)
+    app.add_exception_handler(Exception, _on_bug)
 
 
 async def _on_problem(request: Request, error: Exception) -> Response:
     assert isinstance(error, Problem)
     return problem_response(error, request)
+
+
+async def _on_bug(request: Request, error: Exception) -> Response:  # noqa: ARG001 - a client hears nothing of it
+    return problem_response(internal_error(), request)
 
 
 async def _on_invalid_request(request: Request, error: Exception) -> Response:
