@@ -20,6 +20,7 @@ from undertone.embedded.prepare import StackOptions
 from undertone.embedded.reporter import ConsoleReporter
 from undertone.embedded.settings import load_stack_settings
 from undertone.embedded.stack import Stack
+from undertone.embedded.state import read_state
 from undertone.embedded.status import gather_status
 from undertone.embedded.stop import purge, stop_running
 
@@ -93,6 +94,9 @@ def _up_detached(options: StackOptions, console: Console, reporter: ConsoleRepor
 async def _show_running(console: Console, home: Path, *, detached: bool) -> None:
     status = await gather_status(home)
     show_addresses(console, status.addresses, str(home / "logs"), status.engine)
+    state = read_state(home)
+    if state and state.postgres_data and not Path(state.postgres_data).is_relative_to(home):
+        console.print(f"  Postgres keeps its data in {state.postgres_data}.\n", soft_wrap=True)
     show_next_steps(console, detached=detached)
 
 

@@ -75,9 +75,16 @@ def choose_postgres_place(home: Path, installed_binaries: Path) -> PostgresPlace
     folder = home / "postgres" if can_walk_to(home, account) else elsewhere / "postgres"
     binaries = installed_binaries
     if not can_walk_to(installed_binaries, account):
-        binaries = elsewhere / "pginstall18" / "bin"
+        binaries = elsewhere / f"postgres-{_fingerprint(installed_binaries)}" / "bin"
         folder = elsewhere / "postgres"
     return PostgresPlace(folder, binaries, installed_binaries, account)
+
+
+def _fingerprint(binaries: Path) -> str:
+    """Name this installation, so that a newer one is copied anew."""
+    server = binaries / "postgres"
+    changed_at = server.stat().st_mtime_ns if server.exists() else 0
+    return hashlib.sha256(f"{binaries} {changed_at}".encode()).hexdigest()[:12]
 
 
 def can_walk_to(folder: Path, account: Account) -> bool:

@@ -87,9 +87,9 @@ class EmbeddedPostgres:
 
     def _create_cluster(self) -> None:
         """Initialise beside the final place and move, so that an interrupted run leaves no half of it."""
+        self.place.prepare()
         if (self.place.data / "PG_VERSION").exists():
             return
-        self.place.prepare()
         unfinished = self.place.folder / "unfinished"
         shutil.rmtree(unfinished, ignore_errors=True)
         words = (str(self.place.binaries / "initdb"), "-D", str(unfinished), "-U", USER, "-A", "trust", "-E", "UTF8")

@@ -153,14 +153,14 @@ async def started(child: Child, is_ready: Callable[[], Awaitable[bool]], *, with
     raise StackError(f"{child.name} is not ready after {within_seconds:g} s.{_tail_text(child)}")
 
 
-def died_text(child: Child, code: int) -> str:
+def died_text(child: Child, code: int, lines: int = 10) -> str:
     """Say how a child ended, with its last log lines."""
     how = f"was killed by {signal.Signals(-code).name}" if code < 0 else f"ended with exit code {code}"
-    return f"{child.name} {how}.{_tail_text(child)}"
+    return f"{child.name} {how}.{_tail_text(child, lines)}"
 
 
-def _tail_text(child: Child) -> str:
-    lines = child.last_log_lines()
+def _tail_text(child: Child, count: int = 10) -> str:
+    lines = child.last_log_lines(count)
     if not lines:
         return f" Its log {child.command.log_file} is empty."
     return f" The end of its log {child.command.log_file}:\n" + "\n".join(f"    {line}" for line in lines)

@@ -62,7 +62,9 @@ async def _keep_alive(part: Part, reporter: Reporter, changed: Callable[[], None
         if code == WRONG_SETTING_EXIT_CODE:
             raise wrong_setting(part.child)
         pause_seconds = backoff.pause_after(time.monotonic() - born)
-        reporter.note(f"{died_text(part.child, code)}\nStarting {part.child.name} again in {pause_seconds:g} s.")
+        reporter.note(
+            f"{died_text(part.child, code, lines=4)}\nStarting {part.child.name} again in {pause_seconds:g} s."
+        )
         await asyncio.sleep(pause_seconds)
         await _start_again(part, reporter)
         changed()
