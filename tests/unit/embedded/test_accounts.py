@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from undertone.embedded import accounts
-from undertone.embedded.accounts import can_walk_to, choose_postgres_place
+from undertone.embedded.accounts import PostgresPlace, can_walk_to, choose_postgres_place
 from undertone.embedded.process import Account
 
 STRANGER = Account("stranger", 64_000, 64_000)
@@ -51,12 +51,26 @@ def test_below_a_closed_folder_the_data_goes_to_var_tmp_under_a_name_of_its_own(
 
 def test_binaries_below_a_closed_folder_are_used_from_a_copy(as_root: None, tmp_path: Path) -> None:
     closed = tmp_path / "closed"
-    (closed / "pginstall18" / "bin").mkdir(parents=True)
+    installed = closed / "site-packages" / "wheel" / "pginstall18" / "bin"
+    installed.mkdir(parents=True)
     closed.chmod(0o700)
-    place = choose_postgres_place(tmp_path / "home", closed / "pginstall18" / "bin")
+    place = choose_postgres_place(tmp_path / "home", installed)
     assert place.is_elsewhere
-    assert place.binaries != closed / "pginstall18" / "bin"
-    assert place.binaries.name == "bin"
+    assert place.binaries.is_relative_to(place.folder.parent)
+    assert place.binaries.parts[-3:] == installed.parts[-3:]
+
+
+def test_the_copy_keeps_the_layout_by_which_programs_find_their_libraries(tmp_path: Path) -> None:
+    site = tmp_path / "site-packages"
+    installed = site / "wheel" / "pginstall18" / "bin"
+    installed.mkdir(parents=True)
+    (installed / "postgres").write_text("program")
+    (site / "wheel.libs").mkdir()
+    (site / "wheel.libs" / "libpq.so").write_text("library")
+    copied = tmp_path / "copy" / "wheel" / "pginstall18" / "bin"
+    PostgresPlace(tmp_path / "postgres", copied, installed, None).copy_binaries()
+    assert (copied / "postgres").read_text() == "program"
+    assert (copied.parents[2] / "wheel.libs" / "libpq.so").read_text() == "library"
 
 
 def test_a_folder_is_walkable_only_when_every_folder_above_is(as_root: None, tmp_path: Path) -> None:
