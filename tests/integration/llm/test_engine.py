@@ -334,3 +334,25 @@ async def test_twins_are_sent_once_and_one_within_another_waits(engine: LlmEngin
 async def test_an_empty_batch_makes_no_call(engine: LlmEngine, simulator: Running) -> None:
     assert await engine.analyze([]) == Answer(())
     assert simulator.simulator.statistics.calls == 0
+
+
+@pytest.mark.parametrize(
+    "kind",
+    [FaultKind.SERVER_ERROR, FaultKind.MALFORMED, FaultKind.INJECTED, FaultKind.SCHEMA_REFUSED, FaultKind.BAD_KEY],
+)
+async def test_neither_words_nor_key_nor_completion_enter_a_log(
+    engine: LlmEngine, misbehave: Misbehave, caplog: pytest.LogCaptureFixture, kind: FaultKind
+) -> None:
+    caplog.set_level("DEBUG", logger="services")
+    caplog.set_level("INFO")  # httpx writes one line a request
+    misbehave(kind)
+
+    outcome = await asyncio.gather(engine.analyze(TASKS), return_exceptions=True)
+
+    logged = "\n".join(str(vars(record)) for record in caplog.records) + repr(outcome if kind in _FAILING else "")
+    assert caplog.records
+    for secret in ("a-key", "parcel", "IGNORE ALL", "Lisbon"):
+        assert secret not in logged
+
+
+_FAILING = {FaultKind.SERVER_ERROR, FaultKind.MALFORMED, FaultKind.SCHEMA_REFUSED, FaultKind.BAD_KEY}
