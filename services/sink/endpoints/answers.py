@@ -30,11 +30,13 @@ def tagged_answer(request: Request, members: Mapping[str, Any]) -> Response:
 
 
 def _without_clock(members: Mapping[str, Any]) -> dict[str, Any]:
-    return {
-        name: _without_clock(value) if name == "metadata" and isinstance(value, Mapping) else value
-        for name, value in members.items()
-        if name not in _MOVING
-    }
+    kept = {name: value for name, value in members.items() if name not in _MOVING}
+    if "metadata" in kept and kept["metadata"]:
+        kept["metadata"] = _without_clock(kept["metadata"])
+    if kept.get("series"):  # the first bucket starts with the window
+        first, *others = kept["series"]
+        kept["series"] = [{**first, "start": None}, *others]
+    return kept
 
 
 def not_found(what: str) -> Problem:
