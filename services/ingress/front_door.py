@@ -6,12 +6,15 @@ from dataclasses import dataclass
 from starlette.types import Scope
 
 from services.ingress.rate_limits import ClientLimiter, TokenBucket, Verdict, WindowLimit
-from services.runtime.api_keys import Access, ApiKey, admit
+from services.runtime.api_keys import ANONYMOUS, Access, ApiKey, admit
 from services.runtime.client_address import TrustedProxies
+from services.runtime.log_budget import LogBudget
 from services.runtime.logs import get_logger
 from services.runtime.problems import Problem
 
 _log = get_logger(__name__)
+
+_refusals = LogBudget(per_second=5)
 
 RawHeaders = list[tuple[bytes, bytes]]
 
@@ -39,7 +42,7 @@ class FrontDoor:
         """The caller. Raises a 401, 403 or 429 Problem; the instance's budget is not spent on those refused before."""
         address = self.proxies.client_of(scope)
         caller = admit(self.access, scope["headers"], "ingest", address)
-        is_anonymous = caller.name == self.access_name
+        is_anonymous = caller.name == ANONYMOUS
         limit = self.anonymous_limit if is_anonymous else self.key_limit
         headers: RawHeaders = []
         if limit is not None:
@@ -49,16 +52,12 @@ class FrontDoor:
             headers += _checked("instance", self.bucket.take(), caller, address)
         return Entrance(caller, headers)
 
-    @property
-    def access_name(self) -> str:
-        """What callers without a key are called."""
-        return "anonymous"
-
 
 def _checked(name: str, verdict: Verdict, caller: ApiKey, address: str) -> RawHeaders:
     """The `RateLimit` fields of a limit (draft-ietf-httpapi-ratelimit-headers-10). Raises a 429 Problem."""
     if not verdict.is_allowed:
-        _log.info("limit_reached", limit=name, key=caller.name, address=address)
+        if (withheld := _refusals.spend()) is not None:
+            _log.info("limit_reached", limit=name, key=caller.name, address=address, withheld=withheld)
         raise Problem(
             429,
             "rate_limit_exceeded",

@@ -18,11 +18,14 @@ from typing import Self
 from fastapi import Request
 
 from services.runtime.client_address import TrustedProxies
+from services.runtime.log_budget import LogBudget
 from services.runtime.logs import get_logger
 from services.runtime.problems import Problem
 from services.runtime.settings import WRONG_SETTING_EXIT_CODE, SharedSettings, variable_name
 
 _log = get_logger(__name__)
+
+_refusals = LogBudget(per_second=20)
 
 SCOPES = ("ingest", "read", "operate")
 _ENTRY = re.compile(r"^([A-Za-z0-9._-]{1,64}):([a-z+]+):([0-9a-f]{64})$")
@@ -76,6 +79,8 @@ def _parse_entry(entry: str, place: int) -> tuple[bytes, ApiKey]:
             f"API_KEYS: entry {place} is not NAME:SCOPE+SCOPE:SHA256; `undertone keys new` prints such a line"
         )
     name, scopes, digest = match.groups()
+    if name == ANONYMOUS:
+        raise ValueError(f"API_KEYS: no key may be named {ANONYMOUS}, which is what callers without one are called")
     return bytes.fromhex(digest), ApiKey(name, frozenset(_known(scopes.split("+"))))
 
 
@@ -95,7 +100,7 @@ def new_key(name: str, scopes: Iterable[str]) -> tuple[str, str]:
     """A fresh key, and its entry for API_KEYS. Raises ValueError for a name or scope that is none."""
     key = "ut_" + secrets.token_urlsafe(32)
     entry = f"{name}:{'+'.join(dict.fromkeys(_known(scopes)))}:{_digest(key).hex()}"
-    if _ENTRY.match(entry) is None:
+    if _ENTRY.match(entry) is None or name == ANONYMOUS:
         raise ValueError("a key needs a scope, and a name of 1 to 64 letters, digits, dots, underscores and hyphens")
     return key, entry
 
@@ -145,8 +150,10 @@ class Access:
             return False
 
 
-_EVERYBODY = ApiKey("anonymous", frozenset(SCOPES))
-_STRANGER = ApiKey("anonymous", frozenset({"ingest", "read"}))
+ANONYMOUS = "anonymous"
+"""The name of callers without a key; no key may be called so."""
+_EVERYBODY = ApiKey(ANONYMOUS, frozenset(SCOPES))
+_STRANGER = ApiKey(ANONYMOUS, frozenset({"ingest", "read"}))
 
 
 def _unauthenticated(reason: str, details: str) -> Problem:
@@ -172,12 +179,17 @@ def admit(access: Access, headers: RawHeaders, scope: str, address: str) -> ApiK
     try:
         caller = access.identify(headers)
     except Problem as problem:
-        _log.warning("caller_refused", reason=f"key_{problem.__notes__[0]}", address=address, scope=scope)
+        _log_refusal(reason=f"key_{problem.__notes__[0]}", address=address, scope=scope)
         raise
     if scope not in caller.scopes:
-        _log.warning("caller_refused", reason="scope_missing", key=caller.name, address=address, scope=scope)
+        _log_refusal(reason="scope_missing", key=caller.name, address=address, scope=scope)
         raise Problem(403, "forbidden", f"This needs a key with the scope `{scope}`.")
     return caller
+
+
+def _log_refusal(**fields: str) -> None:
+    if (withheld := _refusals.spend()) is not None:
+        _log.warning("caller_refused", **fields, withheld=withheld)
 
 
 def require_scope(scope: str) -> Callable[[Request], Awaitable[ApiKey]]:

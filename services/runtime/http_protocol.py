@@ -27,6 +27,7 @@ class GuardedProtocol(HttpToolsProtocol):
         super().__init__(**others)
         self._limits = limits
         self._deadline: float | None = None
+        self._reading_deadline: float | None = None
         self._received = 0
         self._is_in_headers = False
         self._is_in_body = False
@@ -87,8 +88,22 @@ class GuardedProtocol(HttpToolsProtocol):
     def _unsupported_upgrade_warning(self) -> None:
         """Strangers who ask for WebSockets are answered as HTTP clients; that is no news for a log."""
 
+    def pause_writing(self) -> None:
+        """The client does not read its answer as fast as it comes."""
+        self._reading_deadline = self.loop.time() + self._limits.answer_seconds
+        super().pause_writing()
+
+    def resume_writing(self) -> None:
+        """The client has caught up."""
+        self._reading_deadline = None
+        super().resume_writing()
+
     def sweep(self, now: float) -> None:
-        """Close the connection when its time is over; cut it when it is closed and does not end."""
+        """Close the connection when its time is over; cut it when it is closed, or not read, and does not end."""
+        if self._reading_deadline is not None and now > self._reading_deadline:
+            CONNECTIONS_REFUSED.labels("answer_not_read").inc()
+            self.transport.abort()
+            return
         if self._deadline is None or now < self._deadline:
             return
         if self.transport.is_closing():

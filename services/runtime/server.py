@@ -6,6 +6,7 @@ The port is bound before anything starts, so a taken one is one line and exit co
 import asyncio
 import contextlib
 import errno
+import resource
 import signal
 import socket
 import sys
@@ -38,6 +39,7 @@ _log = get_logger(__name__)
 
 _BACKLOG = 4096
 _KEEP_ALIVE_SECONDS = 75
+_OTHER_OPEN_FILES = 200
 DRAIN_SECONDS = 20.0
 """How long requests in flight may take to end once the service is told to stop."""
 UNEXPECTED_EXIT_CODE = 70
@@ -112,6 +114,8 @@ async def serve(
 
     With METRICS_PORT, health with all its details and the metrics are served there too.
     """
+    if limits is not None:
+        allow_connections(limits.max_connections)
     with contextlib.ExitStack() as sockets:
         listen = partial(bind, settings.host, host_variable=_variable(settings, "host"))
         listener = sockets.enter_context(
@@ -192,6 +196,17 @@ async def _running(work: Coroutine[Any, Any, None]) -> AsyncIterator[None]:
         task.cancel()
         with contextlib.suppress(asyncio.CancelledError):
             await task
+
+
+def allow_connections(count: int) -> None:
+    """Raise this process's limit of open files, as far as it may, so that so many connections fit."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = count + _OTHER_OPEN_FILES
+    allowed = wanted if hard == resource.RLIM_INFINITY else min(wanted, hard)
+    if soft != resource.RLIM_INFINITY and soft < allowed:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (allowed, hard))
+    if allowed < wanted:
+        _log.warning("open_files_limited", allowed=allowed, wanted=wanted)
 
 
 def run(main: Callable[[asyncio.Event], Awaitable[int]]) -> NoReturn:

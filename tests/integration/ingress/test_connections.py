@@ -228,3 +228,20 @@ async def test_the_metrics_port_shows_details_without_a_key() -> None:
         assert "waiting_sends" not in strangers
         assert scraper["waiting_sends"] == 0
         assert "undertone_http_connections_open" in (await client.get(f"http://127.0.0.1:{port}/metrics")).text
+
+
+async def test_a_client_that_never_reads_its_answers_is_cut_off() -> None:
+    limits = ConnectionLimits(answer_seconds=0.3, request_seconds=30)
+    async with serving(limits) as served:
+        line = await served.connect()
+        bulk = b"[" + b",".join([b'{"text":""}'] * 500) + b"]"
+        head = HEAD.replace("conversations", "conversations/bulk") + f"content-length: {len(bulk)}\r\n\r\n"
+        with pytest.raises(ConnectionError):
+            await _ask_without_reading(line, head.encode() + bulk)
+
+
+async def _ask_without_reading(line: Line, question: bytes) -> None:
+    line.reader._limit = 1024  # type: ignore[attr-defined]  # so that this side stops reading at once
+    async with asyncio.timeout(20):
+        while True:
+            await line.say(question)
