@@ -34,7 +34,10 @@ async def produce_conversation(deployment: Deployment, topic: Topic, conversatio
 async def read_all(deployment: Deployment, topic: Topic) -> list[Any]:
     """Every record that the topic holds now."""
     name = deployment.topic_prefix + topic.name
-    async with AIOKafkaConsumer(bootstrap_servers=deployment.bootstrap_servers) as consumer:
+    # "latest" would race with seek_to_beginning, and sometimes win.
+    async with AIOKafkaConsumer(
+        bootstrap_servers=deployment.bootstrap_servers, auto_offset_reset="earliest"
+    ) as consumer:
         partitions = [TopicPartition(name, number) for number in range(topic.partitions)]
         consumer.assign(partitions)
         ends = await consumer.end_offsets(partitions)
