@@ -4,7 +4,7 @@ import os
 from pathlib import Path
 from typing import Annotated
 
-from pydantic import Field, ValidationError
+from pydantic import Field, ValidationError, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from undertone.embedded.errors import WrongSettingError
@@ -21,7 +21,7 @@ def _default_cache_dir() -> Path:
 class StackSettings(BaseSettings):
     """Environment variables with the prefix UNDERTONE_; an option of the command line wins over them."""
 
-    model_config = SettingsConfigDict(env_prefix="UNDERTONE_", extra="ignore")
+    model_config = SettingsConfigDict(env_prefix="UNDERTONE_", extra="ignore", validate_default=True)
 
     home: Path = Field(Path(".undertone"), description="State of the stack: data, logs, addresses")
     cache_dir: Path = Field(default_factory=_default_cache_dir, description="Where Kafka's jars are kept")
@@ -32,6 +32,12 @@ class StackSettings(BaseSettings):
     kafka_controller_port: Port | None = Field(None, description="The port after kafka_port when not given")
     postgres_port: Port = 15432
 
+    @field_validator("home", "cache_dir")
+    @classmethod
+    def _absolute(cls, path: Path) -> Path:
+        """Children have working directories of their own."""
+        return path.expanduser().absolute()
+
 
 def load_stack_settings(**options: object) -> StackSettings:
     """Read the environment; options that are None count as not given.
@@ -40,14 +46,8 @@ def load_stack_settings(**options: object) -> StackSettings:
     """
     given = {name: value for name, value in options.items() if value is not None}
     try:
-        settings = StackSettings(**given)  # type: ignore[arg-type]  # values are checked by pydantic itself
+        return StackSettings(**given)  # type: ignore[arg-type]  # values are checked by pydantic itself
     except ValidationError as error:
         first = error.errors()[0]
         name = "UNDERTONE_" + "_".join(str(part) for part in first["loc"]).upper()
         raise WrongSettingError(f"{name} is wrong: {first['msg']} (it is {first['input']!r})") from None
-    return settings.model_copy(
-        update={
-            "home": settings.home.expanduser().absolute(),
-            "cache_dir": settings.cache_dir.expanduser().absolute(),
-        }
-    )

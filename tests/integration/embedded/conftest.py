@@ -1,7 +1,8 @@
 """Options for a stack that uses the shared servers and stand-ins for our services: it starts in a second."""
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -10,6 +11,7 @@ from tests.infrastructure import Infrastructure
 from tests.integration.embedded.stand_ins import FOLDER
 from undertone.embedded.ports import free_port
 from undertone.embedded.prepare import StackOptions
+from undertone.embedded.reporter import Advance
 from undertone.embedded.settings import StackSettings
 
 NewOptions = Callable[..., StackOptions]
@@ -51,3 +53,28 @@ def new_options(
         )
 
     return make
+
+
+class RememberingReporter:
+    """Keeps what a person would have read."""
+
+    def __init__(self) -> None:
+        self.notes: list[str] = []
+
+    def note(self, text: str) -> None:
+        self.notes.append(text)
+
+    @contextmanager
+    def download(self, what: str, total_bytes: int) -> Iterator[Advance]:
+        yield lambda _: None
+
+    def begins(self, part: str, doing: str) -> None:
+        self.notes.append(f"{part}: {doing}")
+
+    def done(self, part: str, what: str) -> None:
+        self.notes.append(f"{part}: {what}")
+
+
+@pytest.fixture
+def reporter() -> RememberingReporter:
+    return RememberingReporter()

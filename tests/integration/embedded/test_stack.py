@@ -2,46 +2,18 @@
 
 import asyncio
 import signal
-from collections.abc import Iterator
-from contextlib import contextmanager
 
 import pytest
 
 from tests.infrastructure import Infrastructure
-from tests.integration.embedded.conftest import NewOptions
+from tests.integration.embedded.conftest import NewOptions, RememberingReporter
 from tests.waiting import eventually
 from undertone.embedded.errors import AlreadyRunningError, StackError, WrongSettingError
 from undertone.embedded.prepare import prepared_stack
-from undertone.embedded.reporter import Advance
 from undertone.embedded.stack import Stack, running_stack
 from undertone.embedded.state import read_state
 from undertone.embedded.status import gather_status
 from undertone.topics import plan
-
-
-class RememberingReporter:
-    """Keeps what a person would have read."""
-
-    def __init__(self) -> None:
-        self.notes: list[str] = []
-
-    def note(self, text: str) -> None:
-        self.notes.append(text)
-
-    @contextmanager
-    def download(self, what: str, total_bytes: int) -> Iterator[Advance]:
-        yield lambda _: None
-
-    def begins(self, part: str, doing: str) -> None:
-        self.notes.append(f"{part}: {doing}")
-
-    def done(self, part: str, what: str) -> None:
-        self.notes.append(f"{part}: {what}")
-
-
-@pytest.fixture
-def reporter() -> RememberingReporter:
-    return RememberingReporter()
 
 
 async def test_a_started_stack_is_running_healthy_and_has_its_topics(

@@ -1,5 +1,7 @@
 """The environment that our services get."""
 
+from pathlib import Path
+
 import pytest
 
 from undertone.embedded.errors import WrongSettingError
@@ -73,3 +75,13 @@ def test_an_address_that_cannot_be_right_is_refused_before_anything_is_touched(
     options = StackOptions(StackSettings(), kafka=kafka, postgres=postgres)
     with pytest.raises(WrongSettingError, match=said):
         prepared_stack(options, SilentReporter()).__enter__()
+
+
+def test_folders_are_absolute_however_they_are_given(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HOME", "/home/me")
+    monkeypatch.delenv("XDG_CACHE_HOME", raising=False)
+    monkeypatch.delenv("UNDERTONE_CACHE_DIR", raising=False)
+    settings = StackSettings(home=Path("~/state"))
+    assert settings.home == Path("/home/me/state")
+    assert settings.cache_dir == Path("/home/me/.cache/undertone")
+    assert StackSettings(home=Path("here")).home == Path.cwd() / "here"
