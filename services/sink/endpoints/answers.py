@@ -31,7 +31,7 @@ def tagged_answer(request: Request, members: Mapping[str, Any]) -> Response:
 
 def _without_clock(members: Mapping[str, Any]) -> dict[str, Any]:
     kept = {name: value for name, value in members.items() if name not in _MOVING}
-    if "metadata" in kept and kept["metadata"]:
+    if kept.get("metadata"):
         kept["metadata"] = _without_clock(kept["metadata"])
     if kept.get("series"):  # the first bucket starts with the window
         first, *others = kept["series"]
