@@ -81,11 +81,14 @@ async def apply(kafka: KafkaAddress | str, prefix: str = "") -> list[Change]:
     address = _address(kafka, prefix)
     deadline = time.monotonic() + DEADLINE_SECONDS
     async with _admin(address) as admin:
-        changes = await _plan(admin, address)
-        await _create([change for change in changes if change.creates], admin, deadline)
-        await _configure([change for change in changes if not change.creates], admin)
-        await _wait_for_leaders(admin, {address.topic_name(topic): topic.partitions for topic in TOPICS}, deadline)
-    return changes
+        created = [change for change in await _plan(admin, address) if change.creates]
+        await _create(created, admin, deadline)
+        await _wait_for_leaders(admin, [address.topic_name(topic) for topic in TOPICS], deadline)
+        # What another process has just created shows only now.
+        configured = await _plan(admin, address)
+        await _configure(configured, admin)
+        await _wait_until_in_effect(admin, address, deadline)
+    return created + configured
 
 
 def _address(kafka: KafkaAddress | str, prefix: str) -> KafkaAddress:
@@ -189,17 +192,28 @@ async def _configure(changes: Sequence[Change], admin: AIOKafkaAdminClient) -> N
             _raise_for(code, f"configuring {name}", message)
 
 
-async def _wait_for_leaders(admin: AIOKafkaAdminClient, partitions: Mapping[str, int], deadline: float) -> None:
+async def _wait_until_in_effect(admin: AIOKafkaAdminClient, address: KafkaAddress, deadline: float) -> None:
+    """Return once the broker shows what the controller has agreed to."""
+    while left := await _plan(admin, address):
+        if time.monotonic() > deadline:
+            raise TopicsError(f"Kafka agreed to this but did not do it in time: {left[0]}")
+        await asyncio.sleep(_RETRY_SECONDS)
+
+
+async def _wait_for_leaders(admin: AIOKafkaAdminClient, names: Sequence[str], deadline: float) -> None:
     """Return once every partition has a leader, so that the first producer finds one."""
     while True:
         described = {topic["topic"]: topic["partitions"] for topic in await admin.describe_topics()}
-        led = {name: sum(entry["leader"] >= 0 for entry in entries) for name, entries in described.items()}
-        waiting = [name for name, count in partitions.items() if led.get(name, 0) < count]
+        waiting = [name for name in names if not _is_led(described.get(name, ()))]
         if not waiting:
             return
         if time.monotonic() > deadline:
             raise TopicsError(f"Kafka elected no leader for {', '.join(waiting)} in time: are enough brokers up?")
         await asyncio.sleep(_RETRY_SECONDS)
+
+
+def _is_led(partitions: Sequence[Mapping[str, Any]]) -> bool:
+    return bool(partitions) and all(partition["leader"] >= 0 for partition in partitions)
 
 
 def _raise_for(code: int, doing: str, message: str | None) -> None:
