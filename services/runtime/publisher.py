@@ -9,32 +9,25 @@ from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 
 from aiokafka import AIOKafkaProducer
-from aiokafka.errors import (
-    InvalidTimestampError,
-    KafkaConnectionError,
-    KafkaError,
-    MessageSizeTooLargeError,
-    RecordTooLargeError,
-)
+from aiokafka.errors import KafkaError
 
 from schemas.codec import encode
 from schemas.envelope import Envelope
 from schemas.event import Event
 from schemas.topics import MAX_DEAD_LETTER_BYTES, MIB, Topic
-from services.runtime.kafka import KafkaConnection, KafkaUnavailable
+from services.runtime.group_sends import GroupSends, Record, Sending
+from services.runtime.kafka import KafkaConnection
 from services.runtime.logs import get_logger
 from services.runtime.metrics import PUBLISHED, SENDS_WAITING
+from services.runtime.partitioner import partition_of
+from services.runtime.send_errors import RecordRefused, refuse_too_large, translated
+
+__all__ = ["EventPublisher", "Published", "Record", "RecordRefused", "Sending", "open_publisher", "resolved"]
 
 _log = get_logger(__name__)
 
 _REQUEST_OVERHEAD_BYTES = 64 * 1024
 """What a request adds to its record: headers, key and the protocol."""
-_RECORD_OVERHEAD_BYTES = 256
-"""What Kafka's record format adds, generously."""
-
-
-class RecordRefused(Exception):  # noqa: N818 - it names what happened, as house style asks
-    """Kafka will never take this record: it is too large or invalid. Sending it again changes nothing."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,6 +47,7 @@ class EventPublisher:
         self._linger_ms = linger_ms
         self._producer: AIOKafkaProducer | None = None
         self._connected = asyncio.Event()
+        self._groups = GroupSends(self._count)
         self.waiting = 0
         """Sends that Kafka has not resolved yet."""
 
@@ -84,24 +78,43 @@ class EventPublisher:
         The place is kept until Kafka resolves it, also when nobody awaits the future any more.
         Raises RecordRefused; waits while Kafka was never reached.
         """
-        size = _RECORD_OVERHEAD_BYTES + len(key or b"") + len(value or b"") + sum(len(n) + len(c) for n, c in headers)
-        if size > topic.max_record_bytes:
-            raise RecordRefused(f"the record has {size} bytes, {topic.name} takes {topic.max_record_bytes}")
+        refuse_too_large(topic, key, value, headers)
+        name = self._connection.topic_name(topic)
         self._count(1)
         try:
-            await self._connected.wait()
-            assert self._producer is not None  # set before the event
+            producer, partitions = await self._ready(name)
             future: asyncio.Future[Published] = asyncio.get_running_loop().create_future()
-            sent = await self._producer.send(
-                self._connection.topic_name(topic), key=key, value=value, headers=list(headers)
-            )
+            partition = None if key is None else partition_of(key, partitions)
+            sent = await producer.send(name, key=key, value=value, partition=partition, headers=list(headers))
         except BaseException as error:
             self._count(-1)
             if isinstance(error, KafkaError):
-                raise _translated(error) from error
+                raise translated(error) from error
             raise
         sent.add_done_callback(lambda done: self._resolve(done, future, topic))
         return future
+
+    async def enqueue_together(self, topic: Topic, records: Sequence[Record]) -> list[Sending]:
+        """Give many records their places: those of one partition are sent as one, for a tenth of what `enqueue` costs.
+
+        Records of one key keep their order. A record that is too large is refused alone. The places are kept until
+        Kafka resolves them, also when nobody awaits that any more; waits while Kafka was never reached.
+        """
+        name = self._connection.topic_name(topic)
+        self._count(len(records))  # they wait already while Kafka was never reached
+        try:
+            producer, partitions = await self._ready(name)
+        except KafkaError as error:
+            raise translated(error) from error
+        finally:
+            self._count(-len(records))
+        return self._groups.send(producer, topic, name, partitions, records)
+
+    async def _ready(self, name: str) -> tuple[AIOKafkaProducer, int]:
+        """The producer, once Kafka was reached, and the number of the topic's partitions."""
+        await self._connected.wait()
+        assert self._producer is not None  # set before the event
+        return self._producer, len(await self._producer.partitions_for(name))
 
     def _resolve(self, sent: "asyncio.Future[object]", future: asyncio.Future[Published], topic: Topic) -> None:
         self._count(-1)
@@ -110,7 +123,7 @@ class EventPublisher:
         if future.done():
             return
         if error is not None:
-            future.set_exception(_translated(error))
+            future.set_exception(translated(error))
             future.exception()  # mark as seen: whoever sent it may have stopped waiting
             return
         metadata = sent.result()
@@ -158,6 +171,7 @@ class EventPublisher:
                 await asyncio.wait_for(self._producer.stop(), deadline_seconds)
             except (TimeoutError, KafkaError):
                 _log.warning("sends_abandoned_at_close", waiting=self.waiting)
+        self._groups.abandon()
 
 
 async def _stop_quietly(producer: AIOKafkaProducer) -> None:
@@ -168,14 +182,6 @@ async def _stop_quietly(producer: AIOKafkaProducer) -> None:
 async def resolved(future: asyncio.Future[Published]) -> Published:
     """Wait for a future of `enqueue`; being cancelled leaves the send in its place."""
     return await asyncio.shield(future)
-
-
-def _translated(error: BaseException) -> Exception:
-    if isinstance(error, RecordTooLargeError | MessageSizeTooLargeError | InvalidTimestampError):
-        return RecordRefused(type(error).__name__)
-    if isinstance(error, KafkaConnectionError):
-        return KafkaUnavailable("Kafka does not answer")
-    return KafkaUnavailable(f"Kafka did not acknowledge: {type(error).__name__}")
 
 
 @asynccontextmanager
