@@ -1,5 +1,6 @@
 """The composition root: routes and health from open resources."""
 
+import asyncio
 from collections.abc import Mapping
 from datetime import UTC, datetime
 
@@ -14,11 +15,11 @@ from services.sink.endpoints.conversations import conversations_router
 from services.sink.endpoints.insights import insights_router
 from services.sink.endpoints.lookup import lookup_router
 from services.sink.endpoints.trends import trends_router
-from services.sink.lag import has_members
 from services.sink.reads.status import count_statuses
 from services.sink.resources import Resources
 from services.sink.roles import Role
 from services.sink.settings import SinkSettings
+from services.sink.worker import WorkerWatch
 
 _DESCRIPTION = "Insights on customer conversations: how customers feel, what it is about, how sure we are, and why."
 
@@ -54,17 +55,18 @@ class _Description:
     def __init__(self, resources: Resources, role: Role) -> None:
         self._resources = resources
         self._role = role
+        self._worker = WorkerWatch(resources.connection, resources.database)
 
     async def __call__(self) -> Mapping[str, JsonValue]:
-        db_ok = await self._resources.database.is_up()
-        queue_size: int | None = None
-        if db_ok:
-            async with self._resources.database.snapshot() as connection:
-                counts = await count_statuses(connection)
-            queue_size = counts["queued"] + counts["processing"]
+        db_ok, worker_running = await asyncio.gather(self._resources.database.is_up(), self._worker.is_running())
         return {
             "role": self._role.value,
-            "queue_size": queue_size,
-            "worker_running": bool(await has_members(self._resources.connection, "analyzer")),
+            "queue_size": await self._queue_size() if db_ok else None,
+            "worker_running": worker_running,
             "db_ok": db_ok,
         }
+
+    async def _queue_size(self) -> int:
+        async with self._resources.database.snapshot() as connection:
+            counts = await count_statuses(connection)
+        return counts["queued"] + counts["processing"]

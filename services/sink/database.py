@@ -1,5 +1,6 @@
 """Connections to Postgres: one pool for writing, one for reading, and what readers hear when it is away."""
 
+import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any
@@ -15,6 +16,7 @@ _log = get_logger(__name__)
 
 _CONNECT_SECONDS = 5.0
 _ACQUIRE_SECONDS = 2.0
+_PROBE_SECONDS = 1.5
 _WRITERS = 2
 _WRITE_SETTINGS = {
     "application_name": "undertone-sink",
@@ -104,8 +106,8 @@ class Database:
     async def is_up(self) -> bool:
         """Whether a query answers, on tables that are there."""
         try:
-            async with self._pool.acquire(timeout=_ACQUIRE_SECONDS) as connection:
-                return bool(await connection.fetchval("SELECT to_regclass('consumer_offsets') IS NOT NULL", timeout=2))
+            async with asyncio.timeout(_PROBE_SECONDS), self._pool.acquire() as connection:
+                return bool(await connection.fetchval("SELECT to_regclass('consumer_offsets') IS NOT NULL"))
         except Exception as error:
             if not is_unavailable(error):
                 raise

@@ -1,6 +1,6 @@
-"""How far the stored rows are behind Kafka, and whether the analyzer's group has members.
+"""How far the stored rows are behind Kafka.
 
-The answers are kept for a moment: health checks, the status page and scrapers ask often.
+The answer is kept for a moment: health checks, the status page and scrapers ask often.
 """
 
 import asyncio
@@ -10,7 +10,6 @@ from typing import Any
 
 import asyncpg
 from aiokafka import AIOKafkaConsumer, TopicPartition
-from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.errors import KafkaError
 
 from schemas.topics import Topic
@@ -25,8 +24,6 @@ _log = get_logger(__name__)
 
 _KEPT_SECONDS = 1.0
 _ASK_SECONDS = 1.5
-_MEMBERS = 5
-"""Where the members stand in a group of DescribeGroupsResponse."""
 
 
 class LagReader:
@@ -120,18 +117,3 @@ async def open_lag_reader(connection: KafkaConnection, pool: asyncpg.Pool) -> As
         yield reader
     finally:
         await reader.close()
-
-
-async def has_members(connection: KafkaConnection, service: str) -> bool | None:
-    """Whether a service's consumer group has a member; None while Kafka does not answer."""
-    admin = AIOKafkaAdminClient(**connection.client_options(), request_timeout_ms=int(_ASK_SECONDS * 1000))
-    try:
-        async with asyncio.timeout(_ASK_SECONDS):
-            await admin.start()
-            answers = await admin.describe_consumer_groups([connection.group_name(service)])
-    except (KafkaError, OSError, TimeoutError):
-        return None
-    finally:
-        with suppress(KafkaError):
-            await admin.close()
-    return any(group[_MEMBERS] for answer in answers for group in answer.groups)

@@ -37,3 +37,11 @@ commit whose answer was lost they stand further: the batch is stored already.)""
 STORED_OFFSETS = """
     SELECT topic, partition, next_offset FROM consumer_offsets WHERE group_name = $1 ORDER BY topic, partition
 """
+
+STORED_WITHIN = """
+    SELECT EXISTS (
+        SELECT FROM consumer_offsets WHERE group_name = $1 AND topic = $2 AND next_offset > 0
+        AND stored_at > now() - make_interval(secs => $3)
+    )
+"""
+"""Whether a batch of this topic was stored in the last seconds."""
