@@ -4,10 +4,11 @@ import asyncio
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from typing import cast
 
 from schemas.codec import RawRecord
 from schemas.topics import Topic
-from services.runtime.publisher import Published
+from services.runtime.publisher import Published, Record, Sending
 
 
 @dataclass
@@ -39,6 +40,12 @@ class FakePublisher:
         else:
             future.set_result(Published(0, offset, _now_ms()))
         return future
+
+    async def enqueue_together(self, topic: Topic, records: Sequence[Record]) -> list[Sending]:
+        return [
+            Sending((place,), cast("asyncio.Future[None]", await self.enqueue(topic, *record)))
+            for place, record in enumerate(records)
+        ]
 
     def come_back(self) -> None:
         """Acknowledge all that waits."""

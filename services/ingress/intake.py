@@ -14,8 +14,9 @@ from services.ingress.normalise import normalise, to_event
 from services.ingress.posted import Posted, PostedConversation, PostedExternalText
 from services.ingress.reading import Reading
 from services.ingress.refusals import Refusal
-from services.ingress.sends import Record, Sends, Sent
+from services.ingress.sends import Sends, Sent
 from services.runtime.problems import FieldProblem, Problem
+from services.runtime.publisher import Record
 from services.runtime.random_ids import random_ids
 
 RETRY_AFTER_SECONDS = 2
@@ -73,7 +74,7 @@ class Intake:
         if isinstance(chosen, Refusal):
             raise chosen.problem()
         headers = self._headers(sender, now)
-        (sent,) = await self.sends.send((_record(posted, chosen, now, headers),))
+        sent = await self.sends.send(_record(posted, chosen, now, headers))
         if sent is Sent.ACKNOWLEDGED:
             _accepted_single.inc()
             return chosen
@@ -92,7 +93,7 @@ class Intake:
             for index, (reading, identifier) in enumerate(zip(readings, chosen, strict=True))
             if not isinstance(reading, Refusal) and not isinstance(identifier, Refusal)
         ]
-        sent = iter(await self.sends.send(records))
+        sent = iter(await self.sends.send_together(records))
         outcomes = [
             Outcome("rejected", error=identifier.members())
             if isinstance(identifier, Refusal)

@@ -6,17 +6,15 @@ it counts as waiting until Kafka resolves it.
 
 import asyncio
 from collections.abc import Sequence
-from dataclasses import dataclass
+from contextlib import suppress
 from enum import Enum
 from functools import partial
-from typing import Protocol
+from typing import Any, NamedTuple, Protocol
 
 from schemas.topics import RECEIVED, Topic
 from services.runtime.kafka import KafkaUnavailable
 from services.runtime.problems import Problem
-from services.runtime.publisher import Published, RecordRefused
-
-Headers = Sequence[tuple[str, bytes]]
+from services.runtime.publisher import Published, Record, RecordRefused, Sending
 
 
 class Publisher(Protocol):
@@ -33,19 +31,14 @@ class Publisher(Protocol):
         ...
 
     async def enqueue(
-        self, topic: Topic, key: bytes | None, value: bytes | None, headers: Headers
+        self, topic: Topic, key: bytes | None, value: bytes | None, headers: Sequence[tuple[str, bytes]]
     ) -> asyncio.Future[Published]:
         """Give a record its place among the waiting sends."""
         ...
 
-
-@dataclass(frozen=True, slots=True)
-class Record:
-    """What is sent."""
-
-    key: bytes
-    value: bytes
-    headers: Headers
+    async def enqueue_together(self, topic: Topic, records: Sequence[Record]) -> list[Sending]:
+        """Give many records their places."""
+        ...
 
 
 class Sent(Enum):
@@ -57,8 +50,7 @@ class Sent(Enum):
     """Kafka will never take it."""
 
 
-@dataclass(frozen=True, slots=True)
-class SendLimits:
+class SendLimits(NamedTuple):
     """How long one request waits, and how much may wait at once, of all requests."""
 
     ack_timeout_seconds: float
@@ -73,42 +65,54 @@ class Sends:
         self._publisher = publisher
         self._limits = limits
         self.waiting_bytes = 0
+        """Of the values that have a place and that Kafka has not resolved."""
 
-    async def send(self, records: Sequence[Record]) -> list[Sent]:
+    async def send(self, record: Record) -> Sent:
+        """What became of the record within the time. Raises a 503 Problem when too much is waiting already."""
+        self._refuse_beyond_limits(1, len(record.value))
+        flight = _Flight()
+        sent: asyncio.Future[Published] | None = None
+        try:
+            async with asyncio.timeout(self._limits.ack_timeout_seconds):
+                sent = await self._publisher.enqueue(RECEIVED, *record)
+                self._follow(sent, len(record.value), flight)
+                await flight.landed()
+        except (TimeoutError, KafkaUnavailable):
+            pass  # the result says what is known
+        except RecordRefused:
+            return Sent.REFUSED
+        return Sent.UNKNOWN if sent is None else _result(sent)
+
+    async def send_together(self, records: Sequence[Record]) -> list[Sent]:
         """What became of each record within the time. Raises a 503 Problem when too much is waiting already."""
-        size = sum(len(record.value) for record in records)
+        self._refuse_beyond_limits(len(records), sum(len(record.value) for record in records))
+        flight = _Flight()
+        sendings: Sequence[Sending] = ()
+        with suppress(TimeoutError, KafkaUnavailable):  # what got no place, or is not acknowledged, is unknown
+            async with asyncio.timeout(self._limits.ack_timeout_seconds):
+                sendings = await self._publisher.enqueue_together(RECEIVED, records)
+                for sending in sendings:
+                    size = sum(len(records[place].value) for place in sending.places)
+                    self._follow(sending.resolved, size, flight)
+                await flight.landed()
+        results = [Sent.UNKNOWN] * len(records)
+        for sending in sendings:
+            result = _result(sending.resolved)
+            for place in sending.places:
+                results[place] = result
+        return results
+
+    def _refuse_beyond_limits(self, count: int, size: int) -> None:
         if (
-            self._publisher.waiting + len(records) > self._limits.max_waiting_sends
+            self._publisher.waiting + count > self._limits.max_waiting_sends
             or self.waiting_bytes + size > self._limits.max_waiting_bytes
         ):
             raise Problem(503, "overloaded", "Too much is waiting for Kafka; send this again soon", retry_after=1)
-        flight = _Flight()
-        sends: list[asyncio.Future[Published] | Sent] = []
-        try:
-            async with asyncio.timeout(self._limits.ack_timeout_seconds):
-                for record in records:
-                    sends.append(await self._enqueue(record, flight))  # noqa: PERF401 - what has a place is kept
-                await flight.landed()
-        except TimeoutError:  # what got no place, or is not acknowledged, is unknown
-            pass
-        known = [_result(send) for send in sends]
-        return known + [Sent.UNKNOWN] * (len(records) - len(known))
 
-    async def _enqueue(self, record: Record, flight: "_Flight") -> asyncio.Future[Published] | Sent:
-        size = len(record.value)
+    def _follow(self, sent: asyncio.Future[Any], size: int, flight: "_Flight") -> None:
         self.waiting_bytes += size
-        try:
-            future = await self._publisher.enqueue(RECEIVED, record.key, record.value, record.headers)
-        except BaseException as error:
-            self.waiting_bytes -= size
-            if isinstance(error, RecordRefused):
-                return Sent.REFUSED
-            if isinstance(error, KafkaUnavailable):
-                return Sent.UNKNOWN
-            raise
         flight.pending += 1
-        future.add_done_callback(partial(self._resolved, size, flight))
-        return future
+        sent.add_done_callback(partial(self._resolved, size, flight))
 
     def _resolved(self, size: int, flight: "_Flight", _: object) -> None:
         self.waiting_bytes -= size
@@ -138,12 +142,10 @@ class _Flight:
             self._waiter.set_result(None)
 
 
-def _result(send: asyncio.Future[Published] | Sent) -> Sent:
-    if isinstance(send, Sent):
-        return send
-    if not send.done() or send.cancelled():
+def _result(sent: asyncio.Future[Any]) -> Sent:
+    if not sent.done() or sent.cancelled():
         return Sent.UNKNOWN
-    error = send.exception()
+    error = sent.exception()
     if error is None:
         return Sent.ACKNOWLEDGED
     return Sent.REFUSED if isinstance(error, RecordRefused) else Sent.UNKNOWN
