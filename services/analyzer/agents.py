@@ -5,6 +5,7 @@ from collections.abc import Callable, Mapping
 from typing import Any, Final, cast
 
 import faust
+from faust.types import TP
 from yarl import URL
 
 from schemas.codec import RawRecord
@@ -35,6 +36,7 @@ class AnalyzerApp(faust.App):
     connection: KafkaConnection
     on_heartbeat: Callable[[float], None]
     on_rebalance: Callable[[], None]
+    on_seek: Callable[[Mapping[Any, int]], None]
     leaves_at_stop = True
 
     def on_rebalance_start(self) -> None:
@@ -111,12 +113,26 @@ def create_faust_app(pipeline: Pipeline, connection: KafkaConnection) -> Analyze
         loop.call_soon_threadsafe(pipeline.rebalance_started)
 
     app.on_rebalance = rebalance
+    _read_again_at_gaps(app, pipeline, connection)
     names = {lane: connection.topic_name(TOPIC_OF_LANE[lane]) for lane in LANES_IN_ORDER}
     _follow_assignments(app, pipeline, names)
     for lane, name in names.items():
         _add_agent(app, pipeline, lane, name)
     app.finalize()
     return app
+
+
+def _read_again_at_gaps(app: AnalyzerApp, pipeline: Pipeline, connection: KafkaConnection) -> None:
+    lanes = {connection.topic_name(TOPIC_OF_LANE[lane]): lane for lane in LANES_IN_ORDER}
+    names = {lane: name for name, lane in lanes.items()}
+
+    async def read_again(lane: Lane, partition: int, offset: int) -> None:
+        await app.consumer.seek_wait({TP(names[lane], partition): offset})
+
+    app.on_seek = lambda starts: pipeline.reading_starts(
+        {(lanes[tp.topic], tp.partition): offset for tp, offset in starts.items()}
+    )
+    pipeline.read_again = read_again
 
 
 def _follow_assignments(app: AnalyzerApp, pipeline: Pipeline, names: Mapping[Lane, str]) -> None:

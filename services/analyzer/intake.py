@@ -4,7 +4,7 @@ One intake a lane. It waits for room (that is the back-pressure) and, at a recor
 that person; it never waits for an analysis.
 """
 
-from collections.abc import Callable, Coroutine
+from collections.abc import Awaitable, Callable, Coroutine
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Protocol
@@ -19,6 +19,7 @@ from schemas.topics import RECEIVED, REPLAY, Topic
 from services.analyzer.arrivals import Arrival
 from services.analyzer.batching import BatchingWindow
 from services.analyzer.cache import FindingCache
+from services.analyzer.gaps import Gaps, Verdict
 from services.analyzer.ledger import Ledger, RecordPlace
 from services.analyzer.metrics import CACHE_HITS, TOKENS_SAVED
 from services.analyzer.outbox import Outbox
@@ -61,6 +62,8 @@ class Intake:
         lane: Lane,
         *,
         ledger: Ledger,
+        gaps: Gaps[tuple[Lane, int]],
+        read_again: Callable[[Lane, int, int], Awaitable[None]],
         window: BatchingWindow[Arrival],
         outbox: Outbox,
         cache: FindingCache,
@@ -75,6 +78,8 @@ class Intake:
         self.undecodable = UndecodableLimit()
         self._topic = TOPIC_OF_LANE[lane]
         self._ledger = ledger
+        self._gaps = gaps
+        self._read_again = read_again
         self._window = window
         self._outbox = outbox
         self._cache = cache
@@ -87,6 +92,8 @@ class Intake:
 
     async def take(self, record: RawRecord, acknowledge: Callable[[], object]) -> None:
         """Take a record in. It comes again when a rebalance or the end of the process comes first."""
+        if not self._ledger.is_open or not await self._follows(record):
+            return
         size = len(record.value or b"")
         place = await self._ledger.admit(self.lane, record.partition, record.offset, size, acknowledge)
         if place is None:
@@ -102,6 +109,22 @@ class Intake:
         if version is not None:
             revision = revision_of(record, decoded.envelope)
             self._accept(Arrival(self.lane, record, place, decoded.event, decoded.envelope, revision, version), size)
+
+    async def _follows(self, record: RawRecord) -> bool:
+        """Whether nothing is missing before the record; else the partition is read again, and the record comes then."""
+        partition = (self.lane, record.partition)
+        verdict = self._gaps.judge(partition, record.offset)
+        if verdict is Verdict.SEEK:
+            expected = self._gaps.expected(partition)
+            _log.warning(
+                "offsets_missing",
+                lane=self.lane.value,
+                partition=record.partition,
+                expected=expected,
+                found=record.offset,
+            )
+            await self._read_again(self.lane, record.partition, expected)
+        return verdict is Verdict.NEXT
 
     async def _put_aside(self, record: RawRecord, place: RecordPlace, error: UndecodableRecord) -> None:
         self.undecodable.note(is_undecodable=True)

@@ -39,6 +39,11 @@ class Ledger:
         self._blocked: dict[Lane, str] = {}
         self._is_open = False
 
+    @property
+    def is_open(self) -> bool:
+        """Whether records are taken."""
+        return self._is_open
+
     def open(self) -> None:
         """Partitions were assigned: records are taken."""
         self._is_open = True

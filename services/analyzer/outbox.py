@@ -15,7 +15,7 @@ from schemas.codec import RawRecord, encode
 from schemas.conversation_skipped import ConversationSkipped
 from schemas.dead_letter import DeadLetterReason
 from schemas.envelope import new_envelope
-from schemas.event import Event
+from schemas.event import Event, Lane
 from schemas.insight_produced import InsightProduced
 from schemas.outcome import Outcome
 from schemas.topics import ANALYZED, Topic
@@ -115,7 +115,12 @@ async def _until_durable(send: Callable[[], Awaitable[object]], sent: Sent | Non
     wait = _FIRST_WAIT_SECONDS
     while True:
         try:
-            await (resolved(sent) if sent is not None else send())
+            if sent is None:
+                await send()
+            elif not sent.done():
+                await resolved(sent)
+            else:
+                sent.result()
         except KafkaUnavailable as error:
             _log.warning("publish_repeated", reason=str(error))
             sent = None
@@ -128,8 +133,15 @@ async def _until_durable(send: Callable[[], Awaitable[object]], sent: Sent | Non
 _KINDS: Final = {InsightProduced: "insight", ConversationSkipped: "skipped", AnalysisFailed: "failed"}
 
 
+_COUNTERS: Final = {
+    (kind, lane): OUTCOMES.labels(word, lane.value)
+    for kind, word in _KINDS.items()
+    for lane in (Lane.LIVE, Lane.REPLAY)
+}
+
+
 def _count(outcome: Outcome) -> None:
-    OUTCOMES.labels(_KINDS[type(outcome)], outcome.lane.value).inc()
+    _COUNTERS[type(outcome), outcome.lane].inc()
     if isinstance(outcome, ConversationSkipped):
         SKIPPED.labels(outcome.reason.value).inc()
     elif isinstance(outcome, AnalysisFailed):

@@ -2,7 +2,7 @@
 
 import asyncio
 import socket
-from collections.abc import Collection, Mapping
+from collections.abc import Awaitable, Callable, Collection, Mapping
 from datetime import UTC, datetime
 from typing import Protocol
 
@@ -17,6 +17,7 @@ from services.analyzer.control_log import ControlLog
 from services.analyzer.dispatch import Dispatcher
 from services.analyzer.dispatch import Permits as DispatchPermits
 from services.analyzer.engine import Engine
+from services.analyzer.gaps import Gaps
 from services.analyzer.holds import Holds
 from services.analyzer.in_flight import InFlightWindow, needed_count
 from services.analyzer.intake import Intake, Versions
@@ -36,6 +37,9 @@ UNPAID_BATCHES_AT_ONCE = 4
 """Of an engine that is not paced: while one batch computes, the outcomes of others travel to Kafka."""
 DEFAULT_IN_FLIGHT_COUNT = 8_000
 _AFTER_THE_CALL_SECONDS = 5.0
+
+
+ReadAgain = Callable[[Lane, int, int], Awaitable[None]]
 
 
 class Permits(DispatchPermits, Protocol):
@@ -59,7 +63,10 @@ class Pipeline:
         self.is_rebalancing = True
         self.assigned: Mapping[Lane, frozenset[int]] = {lane: frozenset() for lane in LANES_IN_ORDER}
         self.heartbeat_at: float | None = None
+        self.read_again: ReadAgain | None = None
+        """Given by the edge: read a lane's partition again from an offset."""
         self._clocks = clocks
+        self.gaps: Gaps[tuple[Lane, int]] = Gaps()
         self.holds = Holds(clocks, on_end=self._hold_ended)
         self.control_log = ControlLog(resources.connection, {HoldDeclared: self._hold_declared})
         self.permits = _permits(settings, engine, clocks)
@@ -102,6 +109,8 @@ class Pipeline:
             lane: Intake(
                 lane,
                 ledger=self.ledger,
+                gaps=self.gaps,
+                read_again=self._read_again,
                 window=self.window,
                 outbox=outbox,
                 cache=cache,
@@ -134,6 +143,14 @@ class Pipeline:
         self.dispatcher.wake()
         counts = {lane.value: len(partitions) for lane, partitions in assigned.items()}
         _log.info("partitions_assigned", **counts, share=round(self.permits.share, 3))
+
+    def reading_starts(self, offsets: Mapping[tuple[Lane, int], int]) -> None:
+        """Reading of our partitions starts, or starts again, at these offsets."""
+        self.gaps.begin_generation(offsets)
+
+    async def _read_again(self, lane: Lane, partition: int, offset: int) -> None:
+        assert self.read_again is not None, "the edge reads"
+        await self.read_again(lane, partition, offset)
 
     def heartbeat(self, at: float) -> None:
         """The group's coordinator confirmed our membership."""

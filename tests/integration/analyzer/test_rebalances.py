@@ -27,12 +27,12 @@ async def test_a_join_and_a_leave_with_calls_in_flight_lose_nothing_and_repeat_o
     world: World, start_here: StartHere
 ) -> None:
     one, two = FakeEngine(seconds=0.2), FakeEngine(seconds=0.2)
-    conversations = _complaints(400)
-    first = await start_here(one, calls_per_second=40, start_batch=5, max_batch=5)
+    conversations = _complaints(1_000)
+    first = await start_here(one, calls_per_second=10, start_batch=5, max_batch=5)
     await eventually(first.is_ready)
     await world.post(conversations)
     await eventually(lambda: sum(one.asked.values()) >= 60)
-    second = await start_here(two, calls_per_second=40, start_batch=5, max_batch=5)
+    second = await start_here(two, calls_per_second=10, start_batch=5, max_batch=5)
     await both_own_half(first, second, within_seconds=10)
     await eventually(lambda: sum(two.asked.values()) >= 30)
     assert await second.stop() == 0
@@ -41,8 +41,8 @@ async def test_a_join_and_a_leave_with_calls_in_flight_lose_nothing_and_repeat_o
     await eventually(world.is_all_acknowledged)
     asked = one.asked + two.asked
     repeated = sum(count - 1 for count in asked.values())
-    most_in_flight = 5 * 12 * 2  # batches of 5, 0.2 s at 40 calls/s, at each of two rebalances
-    assert repeated <= most_in_flight, f"{repeated} conversations were asked for again"
+    # Batches of 5 for 0.2 s at 10 calls/s at each of two rebalances, and what was answered behind them.
+    assert repeated <= 60, f"{repeated} conversations were asked for again"
 
 
 async def test_a_join_while_all_calls_are_held_deals_partitions_at_once_and_sends_nothing(
