@@ -13,6 +13,10 @@ class WrongSettingError(StackError):
     exit_code = 2
 
 
+class NotReadyError(StackError):
+    """A part lives and is not ready in time."""
+
+
 class AlreadyRunningError(StackError):
     """Another `undertone up` holds this state folder."""
 

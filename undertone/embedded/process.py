@@ -13,7 +13,7 @@ from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from undertone.embedded.errors import StackError
+from undertone.embedded.errors import NotReadyError, StackError
 from undertone.embedded.identity import kill_group, process_start_time
 
 POLL_SECONDS = 0.05
@@ -141,7 +141,7 @@ class Child:
 async def started(child: Child, is_ready: Callable[[], Awaitable[bool]], *, within_seconds: float) -> None:
     """Wait until a started child is ready.
 
-    Raises StackError with its last log lines when it dies first or when the time is over.
+    Raises StackError with its last log lines when it dies first, NotReadyError when the time is over.
     """
     deadline = time.monotonic() + within_seconds
     while time.monotonic() < deadline:
@@ -150,7 +150,7 @@ async def started(child: Child, is_ready: Callable[[], Awaitable[bool]], *, with
         if await is_ready():
             return
         await asyncio.sleep(POLL_SECONDS)
-    raise StackError(f"{child.name} is not ready after {within_seconds:g} s.{_tail_text(child)}")
+    raise NotReadyError(f"{child.name} is not ready after {within_seconds:g} s.{_tail_text(child)}")
 
 
 def died_text(child: Child, code: int, lines: int = 10) -> str:

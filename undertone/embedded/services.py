@@ -114,6 +114,16 @@ async def is_ready(url: str, client: httpx.AsyncClient) -> bool:
     return answer.status_code == httpx.codes.OK
 
 
+async def failed_checks(url: str, client: httpx.AsyncClient) -> list[str]:
+    """Return what a service that is not ready complains of; nothing when it does not answer."""
+    try:
+        checks = (await client.get(f"{url}/readyz")).json()["checks"]
+        failed = {name: said for name, said in checks.items() if not said["ok"]}
+    except (httpx.HTTPError, ValueError, KeyError, TypeError, AttributeError):
+        return []
+    return [f"{name}: {said['detail']}" if said.get("detail") else name for name, said in failed.items()]
+
+
 def local_client(timeout_seconds: float = 3) -> httpx.AsyncClient:
     """Return a client for loopback addresses: a proxy of the environment is not asked."""
     return httpx.AsyncClient(timeout=timeout_seconds, trust_env=False)

@@ -8,7 +8,7 @@ Kafka and Postgres start side by side, each followed by its contract (topics, mi
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
+from collections.abc import AsyncIterator, Callable, Coroutine
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
@@ -17,7 +17,7 @@ from urllib.parse import urlsplit, urlunsplit
 import httpx
 
 from undertone import topics
-from undertone.embedded.errors import StackError
+from undertone.embedded.errors import NotReadyError, StackError
 from undertone.embedded.kafka import accepts_connections
 from undertone.embedded.prepare import PreparedStack
 from undertone.embedded.process import Child, died_text, started
@@ -25,6 +25,7 @@ from undertone.embedded.reporter import Reporter
 from undertone.embedded.services import (
     SERVICES,
     WRONG_SETTING_EXIT_CODE,
+    failed_checks,
     is_ready,
     kafka_connection,
     local_client,
@@ -35,9 +36,9 @@ from undertone.embedded.services import (
 )
 from undertone.embedded.state import Phase, ProcessState, StackState, own_identity, write_state
 from undertone.embedded.stop import STOP_ORDER
-from undertone.embedded.supervisor import Part, supervise, wrong_setting
+from undertone.embedded.supervisor import Part, Start, supervise, wrong_setting
 
-SERVICE_START_SECONDS = 90
+SERVICE_START_SECONDS = 45
 CONNECT_SECONDS = 5
 MIGRATION_SECONDS = 300
 
@@ -127,20 +128,26 @@ class Stack:
     async def _start_service(self, name: str, client: httpx.AsyncClient) -> None:
         await self._step(name, lambda: self._bring_up(name, client), service_url(name, self._prepared.ports))
 
-    async def _bring_up(self, name: str, client: httpx.AsyncClient) -> None:
+    async def _bring_up(self, name: str, client: httpx.AsyncClient) -> str | None:
+        """Start a service; return what is worth saying instead of its address."""
         child, url = self._services[name], service_url(name, self._prepared.ports)
         child.start()
         try:
             await started(child, lambda: is_ready(url, client), within_seconds=SERVICE_START_SECONDS)
+        except NotReadyError:
+            # It may hold for a good reason (no money left today, a wrong key), and holding loses nothing.
+            reasons = "; ".join(await failed_checks(url, client)) or "it does not answer"
+            return f"runs but is not ready: {reasons}"
         except StackError:
             if child.exit_code == WRONG_SETTING_EXIT_CODE:
                 raise wrong_setting(child) from None
             raise
+        return None
 
-    async def _step(self, part: str, work: Callable[[], Awaitable[None]], result: str, doing: str = "starting") -> None:
+    async def _step(self, part: str, work: Start, result: str, doing: str = "starting") -> None:
         self._reporter.begins(part, doing)
-        await work()
-        self._reporter.done(part, result)
+        said = await work()
+        self._reporter.done(part, said or result)
         self._write_state()
 
     async def _stop_child(self, child: Child) -> None:
@@ -155,10 +162,10 @@ class Stack:
             *(Part(self._services[name], self._restart_of(name)) for name in SERVICES),
         ]
 
-    def _restart_of(self, name: str) -> Callable[[], Awaitable[None]]:
-        async def restart() -> None:
+    def _restart_of(self, name: str) -> Start:
+        async def restart() -> str | None:
             async with local_client() as client:
-                await self._bring_up(name, client)
+                return await self._bring_up(name, client)
 
         return restart
 

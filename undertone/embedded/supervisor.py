@@ -19,12 +19,16 @@ LONGEST_PAUSE_SECONDS = 30.0
 GOOD_MINUTE_SECONDS = 60.0
 
 
+Start = Callable[[], Awaitable[str | None]]
+"""Starts a part and waits until it is ready; returns what is worth saying beyond that."""
+
+
 @dataclass(frozen=True)
 class Part:
     """A child and how it is brought to readiness; `start` raises StackError when it does not come up."""
 
     child: Child
-    start: Callable[[], Awaitable[None]]
+    start: Start
 
 
 class Backoff:
@@ -74,12 +78,12 @@ async def _start_again(part: Part, reporter: Reporter) -> None:
     part.child.restarts += 1
     reporter.begins(part.child.name, "starting again")
     try:
-        await part.start()
+        said = await part.start()
     except StackError as error:
         if part.child.exit_code is None:  # alive and not ready yet: it may be waiting for another part
             reporter.note(str(error))
         return  # dead: the next turn says so
-    reporter.done(part.child.name, "ready again")
+    reporter.done(part.child.name, said or "ready again")
 
 
 def wrong_setting(child: Child) -> WrongSettingError:

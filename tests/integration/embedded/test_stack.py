@@ -8,6 +8,7 @@ import pytest
 from tests.infrastructure import Infrastructure
 from tests.integration.embedded.conftest import NewOptions, RememberingReporter
 from tests.waiting import eventually
+from undertone.embedded import stack as stack_module
 from undertone.embedded.errors import AlreadyRunningError, StackError, WrongSettingError
 from undertone.embedded.prepare import prepared_stack
 from undertone.embedded.stack import Stack, running_stack
@@ -68,6 +69,19 @@ async def test_a_service_that_refuses_its_settings_ends_the_start_with_its_own_l
         with pytest.raises(WrongSettingError, match="analyzer: ANALYZER_ENGINE: should be auto, llm or offline"):
             await stack.__aenter__()
     assert all(not child.is_alive for child in made[0].children.values())
+
+
+async def test_a_service_that_holds_is_named_with_its_reason_and_the_stack_runs(
+    new_options: NewOptions, reporter: RememberingReporter, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(stack_module, "SERVICE_START_SECONDS", 2)
+    options = new_options(STAND_IN_ANALYZER_HOLDS="the budget of today is used")
+    with prepared_stack(options, reporter) as prepared:
+        async with running_stack(prepared, reporter):
+            status = await gather_status(options.settings.home)
+    assert status.phase == "running"
+    assert "analyzer: engine: the budget of today is used" in status.problems
+    assert "analyzer: runs but is not ready: engine: the budget of today is used" in reporter.notes
 
 
 async def test_a_migration_that_fails_is_named_and_no_service_is_started(
