@@ -58,9 +58,21 @@ _ERRORS: dict[FaultKind, tuple[int, dict[str, Any]]] = {
         400,
         {"error": {"message": "response_format of type json_schema is not supported by this model."}},
     ),
+    FaultKind.FORMAT_REFUSED: (400, {"error": {"message": "response_format is not supported."}}),
+    FaultKind.TEMPERATURE_REFUSED: (
+        400,
+        {"error": {"message": "Unsupported value: 'temperature' does not support 0."}},
+    ),
+    FaultKind.SIZE_REFUSED: (400, {"error": {"message": "Unrecognized argument: max_completion_tokens."}}),
     FaultKind.EFFORT_REFUSED: (400, {"error": "Argument not supported on this model: reasoning_effort"}),
 }
-_CONDITIONAL = {FaultKind.SCHEMA_REFUSED: "json_schema", FaultKind.EFFORT_REFUSED: "reasoning_effort"}
+_CONDITIONAL = {
+    FaultKind.SCHEMA_REFUSED: "json_schema",
+    FaultKind.FORMAT_REFUSED: "response_format",
+    FaultKind.EFFORT_REFUSED: "reasoning_effort",
+    FaultKind.TEMPERATURE_REFUSED: "temperature",
+    FaultKind.SIZE_REFUSED: "max_completion_tokens",
+}
 """Faults that strike only a request in which this word stands."""
 
 

@@ -142,7 +142,9 @@ class Chat:
         await self._send(send, reply, cut_at=len(reply.body) // 2 if kind is FaultKind.CUT_BODY else None)
 
     async def _wait(self, seconds: float | None) -> None:
-        """Take this long, or until the end of the simulator."""
+        """Take this long, or until the end of the simulator; None is for ever."""
+        if seconds == 0:
+            return
         try:
             async with asyncio.timeout(seconds):
                 await self.closing.wait()

@@ -22,7 +22,10 @@ class FaultKind(StrEnum):
     PROMPT_TOO_LONG = "prompt_too_long"
     REQUEST_REFUSED = "request_refused"
     SCHEMA_REFUSED = "schema_refused"
+    FORMAT_REFUSED = "format_refused"
     EFFORT_REFUSED = "effort_refused"
+    TEMPERATURE_REFUSED = "temperature_refused"
+    SIZE_REFUSED = "size_refused"
     SERVER_ERROR = "server_error"
     # on the wire
     RESET = "reset"

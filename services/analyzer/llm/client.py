@@ -27,8 +27,11 @@ from services.analyzer.llm.options import LlmOptions
 from services.analyzer.llm.pricing import usage_of
 from services.analyzer.llm.prompt import THINKING_TOKENS, Prompt
 from services.analyzer.llm.refusals import (
+    JSON_OBJECT,
     JSON_SCHEMA,
+    MAX_COMPLETION_TOKENS,
     REASONING_EFFORT,
+    TEMPERATURE,
     ContentRefused,
     FeatureRefused,
     RequestRefused,
@@ -64,7 +67,9 @@ class ChatClient:
         self._http = http
         self._options = options
         self._now = now
-        self._features = {JSON_SCHEMA} | ({REASONING_EFFORT} if options.reasoning_effort else set())
+        self._features = {JSON_SCHEMA, JSON_OBJECT, TEMPERATURE, MAX_COMPLETION_TOKENS}
+        if options.reasoning_effort is not None:
+            self._features.add(REASONING_EFFORT)
         self._has_answered = False
         self._refused_in_a_row = 0
         self.rate_limits: RateLimits | None = None
@@ -119,14 +124,18 @@ class ChatClient:
         room = self._options.output_tokens_per_conversation * len(prompt.ids) + THINKING_TOKENS
         request: dict[str, Any] = {
             "model": self._options.model,
-            "temperature": 0,
-            "max_completion_tokens": room,
-            "response_format": JSON_SCHEMA_FORMAT if JSON_SCHEMA in features else JSON_OBJECT_FORMAT,
+            "max_completion_tokens" if MAX_COMPLETION_TOKENS in features else "max_tokens": room,
             "messages": [
                 {"role": "system", "content": prompt.instructions},
                 {"role": "user", "content": prompt.conversations},
             ],
         }
+        if JSON_SCHEMA in features:
+            request["response_format"] = JSON_SCHEMA_FORMAT
+        elif JSON_OBJECT in features:
+            request["response_format"] = JSON_OBJECT_FORMAT
+        if TEMPERATURE in features:
+            request["temperature"] = 0
         if REASONING_EFFORT in features:
             request["reasoning_effort"] = self._options.reasoning_effort
         return request
@@ -134,9 +143,11 @@ class ChatClient:
     def _refusal(self, error: EngineError, features: Set[str]) -> EngineError:
         """Turn a refused request into what it means in the light of what was sent and of the calls before it."""
         if isinstance(error, FeatureRefused):
-            if error.feature in features:
-                self._features.discard(error.feature)
-                _log.warning("llm_feature_refused", feature=error.feature)
+            is_format = error.feature == JSON_SCHEMA and JSON_SCHEMA not in features
+            feature = JSON_OBJECT if is_format else error.feature
+            if feature in features:
+                self._features.discard(feature)
+                _log.warning("llm_feature_refused", feature=feature)
                 return error
             error = RequestRefused("the endpoint refuses the request")  # it was sent without that feature
         if isinstance(error, RequestRefused):

@@ -21,7 +21,10 @@ from services.analyzer.engine import (
 from services.analyzer.llm.headers import hold_seconds_of
 
 JSON_SCHEMA = "json_schema"
+JSON_OBJECT = "json_object"
 REASONING_EFFORT = "reasoning_effort"
+TEMPERATURE = "temperature"
+MAX_COMPLETION_TOKENS = "max_completion_tokens"
 
 
 class FeatureRefused(EngineLimited):
@@ -62,6 +65,8 @@ _UNKNOWN_MODEL = ("model_not_found", "model not found", "unknown model", "invali
 _FEATURES = {
     JSON_SCHEMA: ("response_format", "json_schema", "structured output"),
     REASONING_EFFORT: ("reasoning_effort", "reasoningeffort", "reasoning effort"),
+    TEMPERATURE: ("temperature",),
+    MAX_COMPLETION_TOKENS: ("max_completion_tokens",),
 }
 _MEANS_TRY_LATER = {408, 409, 423, 425}
 

@@ -49,15 +49,18 @@ class Passages:
 
     originals: tuple[str, ...]
     normalised: tuple[str, ...]
+    whole: str
+    """The normalised turns, one a line: normalised text has no line breaks, so nothing is found across turns."""
 
     @classmethod
     def of(cls, texts: Iterable[str]) -> "Passages":
         originals = tuple(texts)
-        return cls(originals, tuple(normalise(text) for text in originals))
+        normalised = tuple(normalise(text) for text in originals)
+        return cls(originals, normalised, "\n".join(normalised))
 
     def contain(self, normalised: str) -> bool:
         """Whether the letters occur anywhere in one turn, inside of words too."""
-        return any(normalised in turn for turn in self.normalised)
+        return normalised in self.whole
 
     def quote(self, quotation: str) -> str | None:
         """The words of the conversation that the quotation means: 3 to 12 in a row out of one turn.
@@ -76,16 +79,18 @@ class Passages:
 
 def normalise(text: str) -> str:
     """One form for all ways of typing the same words: NFC, plain quotes, single spaces, no case."""
-    if not text.isascii():
-        text = unicodedata.normalize("NFC", text)
-    return " ".join(text.translate(_NORMALISE).casefold().split())
+    text = " ".join(text.split())
+    if text.isascii() and text.isprintable():  # most turns; four times as fast
+        return text.replace("`", "'").lower()
+    return " ".join(unicodedata.normalize("NFC", text).translate(_NORMALISE).casefold().split())
 
 
 def visible(text: str) -> str:
     """The text in NFC without control and zero-width characters, on one line."""
-    if not text.isascii():
-        text = unicodedata.normalize("NFC", text)
-    return " ".join(text.translate(_INVISIBLE).split())
+    text = " ".join(text.split())
+    if text.isascii() and text.isprintable():
+        return text
+    return " ".join(unicodedata.normalize("NFC", text).translate(_INVISIBLE).split())
 
 
 def unquoted(quotation: str) -> str:

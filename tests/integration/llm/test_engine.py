@@ -87,6 +87,9 @@ async def test_the_estimate_before_a_call_is_not_below_what_it_costs(engine: Llm
     estimate = engine.estimate_usage(TASKS)
     answer = await engine.analyze(TASKS)
 
+    assert estimate.input_tokens + estimate.output_tokens == engine.call_tokens + sum(
+        map(engine.estimate_tokens, TASKS)
+    )
     assert answer.usage.input_tokens <= estimate.input_tokens
     assert answer.usage.cost_usd <= estimate.cost_usd
 
@@ -238,7 +241,15 @@ async def test_a_conversation_that_is_declined_alone_fails_for_good(
     assert answer.results == (Refusal("content_refused", answer.results[0].detail, is_final=True),)  # type: ignore[union-attr]
 
 
-@pytest.mark.parametrize("kind", [FaultKind.SCHEMA_REFUSED, FaultKind.EFFORT_REFUSED])
+@pytest.mark.parametrize(
+    "kind",
+    [
+        FaultKind.SCHEMA_REFUSED,
+        FaultKind.EFFORT_REFUSED,
+        FaultKind.TEMPERATURE_REFUSED,
+        FaultKind.SIZE_REFUSED,
+    ],
+)
 async def test_a_feature_that_the_endpoint_refuses_is_left_out_from_then_on(
     engine: LlmEngine, misbehave: Misbehave, simulator: Running, kind: FaultKind
 ) -> None:
@@ -250,6 +261,28 @@ async def test_a_feature_that_the_endpoint_refuses_is_left_out_from_then_on(
     assert all(isinstance(call, EngineLimited) and call.hold_seconds == 0 for call in calls)
     assert len(findings_of(after)) == len(TASKS)
     assert simulator.simulator.statistics.outcomes[kind] >= 5
+
+
+async def test_an_endpoint_that_knows_no_formats_is_asked_without_one(
+    engine: LlmEngine, misbehave: Misbehave, simulator: Running
+) -> None:
+    misbehave(FaultKind.FORMAT_REFUSED)
+
+    for _ in ("json_schema", "json_object"):
+        with pytest.raises(EngineLimited):
+            await engine.analyze(TASKS)
+
+    assert len(findings_of(await engine.analyze(TASKS))) == len(TASKS)
+    assert simulator.simulator.statistics.calls == 3
+
+
+async def test_a_prompt_that_is_too_long_even_for_one_conversation_is_a_wrong_setting(
+    engine: LlmEngine, misbehave: Misbehave
+) -> None:
+    misbehave(FaultKind.PROMPT_TOO_LONG)
+
+    with pytest.raises(EngineMisconfigured, match="even for one"):
+        await engine.analyze(TASKS[:1])
 
 
 async def test_an_endpoint_that_refuses_every_request_is_misconfigured(engine: LlmEngine, misbehave: Misbehave) -> None:
@@ -316,6 +349,11 @@ async def test_warm_connections_cost_no_call(engine: LlmEngine, simulator: Runni
     await engine.warm(5)
 
     assert simulator.simulator.statistics.calls == 0
+
+
+async def test_warming_an_endpoint_that_is_away_harms_nothing(open_engine: OpenEngine) -> None:
+    async with open_engine(base_url="http://127.0.0.1:1/v1") as engine:
+        await engine.warm(3)
 
 
 async def test_twins_are_sent_once_and_one_within_another_waits(engine: LlmEngine, simulator: Running) -> None:

@@ -36,7 +36,8 @@ async def test_it_answers_as_a_provider_does(simulator: Running) -> None:
 async def test_calls_above_the_limit_are_answered_429_with_the_time_to_wait(simulator: Running) -> None:
     simulator.simulator.conduct = Conduct(latency_seconds=0, seconds_per_output_token=0, calls_per_second=3)
 
-    answers = await asyncio.gather(*(call(simulator) for _ in range(5)))
+    async with httpx.AsyncClient(base_url=simulator.base_url) as client:
+        answers = await asyncio.gather(*(client.post("/chat/completions", json=QUESTION) for _ in range(5)))
 
     limited = [answer for answer in answers if answer.status_code == 429]
     assert len(limited) == 2

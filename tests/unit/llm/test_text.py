@@ -107,3 +107,10 @@ def test_whatever_is_quoted_stands_in_one_turn(quotation: str, turns: list[str])
     quoted = Passages.of(turns).quote(quotation)
 
     assert quoted is None or any(quoted in turn for turn in turns)
+
+
+@given(st.text(alphabet=st.characters(codec="ascii"), max_size=100))
+def test_plain_text_is_normalised_quickly_but_no_differently(text: str) -> None:
+    # A letter that is not ASCII takes the long way round.
+    assert normalise(f"{text} \u00e9") == f"{normalise(text)} \u00e9".strip()
+    assert visible(f"{text} \u00e9") == f"{visible(text)} \u00e9".strip()
