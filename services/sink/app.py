@@ -12,6 +12,7 @@ from services.runtime.http_app import create_http_app
 from services.sink.batch_consumer import BatchConsumer
 from services.sink.endpoints.context import ReadContext
 from services.sink.endpoints.conversations import conversations_router
+from services.sink.endpoints.export import export_router
 from services.sink.endpoints.insights import insights_router
 from services.sink.endpoints.lookup import lookup_router
 from services.sink.endpoints.trends import trends_router
@@ -32,7 +33,7 @@ def create_app(settings: SinkSettings, resources: Resources, role: Role, consume
     )
     if role is not Role.CONSUMER:
         context = ReadContext(resources.database, resources.lag, lambda: datetime.now(UTC))
-        for router in (insights_router, conversations_router, trends_router, lookup_router):
+        for router in (export_router, insights_router, conversations_router, trends_router, lookup_router):
             app.include_router(router(context))
     return app
 

@@ -1,5 +1,6 @@
 """Insights: pages, exact totals, one by its id."""
 
+from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
@@ -17,6 +18,7 @@ from services.sink.windows import Window
 
 COUNTED_UP_TO = 10_000
 """How far matches are counted for filters that no rollup covers."""
+_STREAM_ROWS = 500
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,7 +99,15 @@ async def read_page(
     """At most `limit` rows that follow the cursor's; `sort_value` is what a cursor carries."""
     if filters.version_id is None:
         return []
-    order = ORDERS[order_name]
+    query, values = page_query(filters, window, ORDERS[order_name], limit=limit, after=after)
+    rows: list[Row] = await connection.fetch(query, *values)
+    return rows
+
+
+def page_query(
+    filters: InsightFilters, window: Window, order: Order, *, limit: int | None, after: Cursor | None
+) -> tuple[str, list[Any]]:
+    """The query of a page and its values; no limit asks for all rows."""
     conditions = _conditions(filters, window)
     if after is not None:
         comparison = "<" if order.is_descending else ">"
@@ -110,8 +120,16 @@ async def read_page(
     query = sql.INSIGHT_PAGE.format(
         sort=f"o.{order.column}", conditions=conditions, order=order.sql, limit=conditions.bind(limit)
     )
-    rows: list[Row] = await connection.fetch(query, *conditions.values)
-    return rows
+    return query, conditions.values
+
+
+async def stream_insights(connection: Any, filters: InsightFilters, window: Window) -> AsyncIterator[Row]:
+    """All that match, newest first, by a cursor of the server: memory stays the same however many there are."""
+    if filters.version_id is None:
+        return
+    query, values = page_query(filters, window, ORDERS["newest"], limit=None, after=None)
+    async for row in connection.cursor(query, *values, prefetch=_STREAM_ROWS):
+        yield row
 
 
 def cursor_after(row: Row, window: Window) -> Cursor:

@@ -1,5 +1,8 @@
 """The read API over real rows: every answer is compared with what was sent."""
 
+import csv
+import io
+import json
 import random
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -311,6 +314,19 @@ async def test_an_answer_that_has_not_changed_is_304(client: httpx.AsyncClient) 
         assert other.status_code == 200
 
 
+async def test_an_export_holds_every_insight_once(client: httpx.AsyncClient, known: list[InsightProduced]) -> None:
+    lines = await client.get("/api/v1/insights/export", params={**WHOLE, "topic": "billing"})
+    expected = [one for one in known if "billing" in one.topics]
+    exported = [json.loads(line) for line in lines.text.splitlines()]
+    assert sorted(one["insight_id"] for one in exported) == sorted(str(one.insight_id) for one in expected)
+    table = await client.get("/api/v1/insights/export", params={**WHOLE, "format": "csv"})
+    assert table.headers["content-type"] == "text/csv; charset=utf-8"
+    rows = list(csv.DictReader(io.StringIO(table.text, newline="")))
+    assert {row["insight_id"]: float(row["sentiment_score"]) for row in rows} == {
+        str(one.insight_id): one.sentiment_score for one in known
+    }
+
+
 BAD = [
     ("/api/v1/insights", "limit", value)
     for value in ("0", "-1", "1001", "ten", "1.5", "99999999999999999999", "1; DROP TABLE insights", "")
@@ -330,6 +346,7 @@ BAD += [("/api/v1/insights", "analysis_version", value) for value in ("a b", "x"
 BAD += [("/api/v1/insights", "order", value) for value in ("oldest", "1", "occurred_at DESC")]
 BAD += [("/api/v1/insights", "cursor", value) for value in ("x", "AAAA", "é", "x" * 601, "' OR 1=1")]
 BAD += [("/api/v1/insights", "page", "2"), ("/api/v1/conversations", "status", "done")]
+BAD += [("/api/v1/insights/export", "format", "xlsx"), ("/api/v1/insights/export", "limit", "5")]
 BAD += [("/api/v1/trends", "days", value) for value in ("0", "-7", "3651", "week", "1.5")]
 BAD += [("/api/v1/trends", "bucket", "minute"), ("/api/v1/trends", "tz", "Mars"), ("/api/v1/trends", "tz", "../passwd")]
 BAD += [("/api/v1/trends", "tz", "\x00"), ("/api/v1/trends", "tz", "Europe")]
