@@ -6,7 +6,10 @@ Conversation text, keys and completions never enter a log: callers pass ids, cou
 import json
 import logging
 import sys
+import time
 import traceback
+from collections import Counter
+from collections.abc import Callable
 from contextvars import ContextVar
 from datetime import UTC, datetime
 from typing import Any
@@ -17,6 +20,8 @@ correlation_id: ContextVar[str | None] = ContextVar("correlation_id", default=No
 """Set while one request or record is worked on; every log line of that work carries it."""
 
 _FIELDS = "undertone_fields"
+_OURS = ("services", "schemas", "undertone")
+_REPEAT_SECONDS = 10.0
 
 
 class Logger:
@@ -54,12 +59,40 @@ def get_logger(name: str) -> Logger:
 def configure_logging(settings: SharedSettings, service: str) -> None:
     """Send everything to standard error in the chosen format; libraries speak from WARNING upwards."""
     handler = logging.StreamHandler(sys.stderr)
+    handler.addFilter(LibraryRepeats())
     handler.setFormatter(_JsonLines(service) if settings.log_format == "json" else _TextLines(service))
     root = logging.getLogger()
     root.handlers[:] = [handler]
     root.setLevel(logging.WARNING)
-    for name in ("services", "schemas", "undertone"):
+    for name in _OURS:
         logging.getLogger(name).setLevel(settings.log_level)
+
+
+class LibraryRepeats(logging.Filter):
+    """Lets a library's message pass once in ten seconds, with how often it was withheld meanwhile.
+
+    Libraries repeat themselves many times a second while a server is away; our own events pass always.
+    """
+
+    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+        super().__init__()
+        self._clock = clock
+        self._written_at: dict[tuple[str, str], float] = {}
+        self._withheld: Counter[tuple[str, str]] = Counter()
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        """Whether to write this one."""
+        if record.name.partition(".")[0] in _OURS:
+            return True
+        kind = (record.name, str(record.msg))
+        now = self._clock()
+        if now - self._written_at.get(kind, -_REPEAT_SECONDS) < _REPEAT_SECONDS:
+            self._withheld[kind] += 1
+            return False
+        self._written_at[kind] = now
+        if (withheld := self._withheld.pop(kind, 0)) > 0:
+            setattr(record, _FIELDS, {"repeated": withheld})
+        return True
 
 
 def _trace_of(record: logging.LogRecord) -> str | None:

@@ -1,7 +1,4 @@
-"""Publishing events: one idempotent producer with acks=all, whose every send is either durable or an error.
-
-aiokafka's default batch of 16 KiB makes waiting sends quadratic, so batches are about 1 MiB here.
-"""
+"""Publishing events: one idempotent producer with acks=all, whose every send is either durable or an error."""
 
 import asyncio
 from collections.abc import AsyncIterator, Sequence
@@ -14,20 +11,18 @@ from aiokafka.errors import KafkaError
 from schemas.codec import encode
 from schemas.envelope import Envelope
 from schemas.event import Event
-from schemas.topics import MAX_DEAD_LETTER_BYTES, MIB, Topic
+from schemas.topics import Topic
 from services.runtime.group_sends import GroupSends, Record, Sending
 from services.runtime.kafka import KafkaConnection
 from services.runtime.logs import get_logger
 from services.runtime.metrics import PUBLISHED, SENDS_WAITING
 from services.runtime.partitioner import partition_of
+from services.runtime.producers import new_producer
 from services.runtime.send_errors import RecordRefused, refuse_too_large, translated
 
 __all__ = ["EventPublisher", "Published", "Record", "RecordRefused", "Sending", "open_publisher", "resolved"]
 
 _log = get_logger(__name__)
-
-_REQUEST_OVERHEAD_BYTES = 64 * 1024
-"""What a request adds to its record: headers, key and the protocol."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,14 +137,7 @@ class EventPublisher:
     async def connect(self) -> None:
         """Reach Kafka, however long it takes."""
         while True:
-            producer = AIOKafkaProducer(
-                **self._connection.client_options(),
-                acks="all",
-                enable_idempotence=True,
-                linger_ms=self._linger_ms,
-                max_batch_size=MIB,
-                max_request_size=MAX_DEAD_LETTER_BYTES + _REQUEST_OVERHEAD_BYTES,
-            )
+            producer = new_producer(self._connection, linger_ms=self._linger_ms)
             try:
                 await producer.start()
             except (KafkaError, OSError) as error:

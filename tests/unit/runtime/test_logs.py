@@ -1,10 +1,11 @@
 """Log lines are JSON, carry the correlation id, and never what a customer wrote."""
 
 import json
+import logging
 
 import pytest
 
-from services.runtime.logs import configure_logging, correlation_id, get_logger
+from services.runtime.logs import LibraryRepeats, configure_logging, correlation_id, get_logger
 from services.runtime.settings import SharedSettings
 
 log = get_logger("services.test")
@@ -48,3 +49,17 @@ def test_text_is_for_people(capsys: pytest.CaptureFixture[str]) -> None:
     configure_logging(SharedSettings(log_format="text"), "sink")
     log.warning("kafka_unreachable", waited_seconds=5)
     assert "WARNING sink kafka_unreachable waited_seconds=5" in capsys.readouterr().err.replace("  ", " ")
+
+
+def test_a_library_that_repeats_itself_is_written_once_in_a_while() -> None:
+    now = 100.0
+    repeats = LibraryRepeats(lambda: now)
+
+    def said(name: str, message: str) -> bool:
+        return repeats.filter(logging.LogRecord(name, logging.ERROR, "", 0, message, None, None))
+
+    assert [said("aiokafka", "Unable to connect") for _ in range(3)] == [True, False, False]
+    assert said("aiokafka", "another message")
+    assert all(said("services.sink", "batch_stored") for _ in range(3))
+    now += 11
+    assert said("aiokafka", "Unable to connect")
