@@ -15,6 +15,9 @@ from schemas.event import Revision
 SPEC_VERSION = "1.0"
 CONTENT_TYPE = "application/json"
 
+_SPEC_VERSION_HEADER = ("ce_specversion", SPEC_VERSION.encode())
+_CONTENT_TYPE_HEADER = ("content-type", CONTENT_TYPE.encode())
+
 Headers = Sequence[tuple[str, bytes]]
 
 
@@ -58,23 +61,23 @@ def new_traceparent() -> str:
 
 def to_headers(envelope: Envelope, event_type: str) -> list[tuple[str, bytes]]:
     """The headers of a record that carries an event of this type."""
-    headers = {
-        "ce_specversion": SPEC_VERSION,
-        "ce_id": envelope.id,
-        "ce_source": envelope.source,
-        "ce_type": event_type,
-        "ce_time": envelope.time.isoformat(),
-        "content-type": CONTENT_TYPE,
-        "traceparent": envelope.traceparent,
-        "undertone_correlation_id": envelope.correlation_id,
-    }
+    headers = [
+        _SPEC_VERSION_HEADER,
+        ("ce_id", envelope.id.encode()),
+        ("ce_source", envelope.source.encode()),
+        ("ce_type", event_type.encode()),
+        ("ce_time", envelope.time.isoformat().encode()),
+        _CONTENT_TYPE_HEADER,
+        ("traceparent", envelope.traceparent.encode()),
+        ("undertone_correlation_id", envelope.correlation_id.encode()),
+    ]
     if envelope.revision is not None:
-        headers["undertone_revision"] = str(envelope.revision)
+        headers.append(("undertone_revision", str(envelope.revision).encode()))
     if envelope.replay_id is not None:
-        headers["undertone_replay_id"] = envelope.replay_id
+        headers.append(("undertone_replay_id", envelope.replay_id.encode()))
     if envelope.analysis_version is not None:
-        headers["undertone_analysis_version"] = envelope.analysis_version
-    return [(name, value.encode()) for name, value in headers.items()]
+        headers.append(("undertone_analysis_version", envelope.analysis_version.encode()))
+    return headers
 
 
 def read_text_headers(headers: Headers) -> Mapping[str, str]:
