@@ -2,6 +2,7 @@
 
 import asyncio
 from functools import partial
+from itertools import chain
 
 from schemas.analysis_control import HoldDeclared
 from schemas.codec import encode
@@ -21,7 +22,7 @@ async def dealt_out(*analyzers: Service) -> bool:
     """Whether every partition of the live lane is one analyzer's, and none has more than its part."""
     owned = [(await analyzer.health())["partitions"].get("live", []) for analyzer in analyzers]
     each = RECEIVED.partitions // len(analyzers)
-    return sorted(sum(owned, [])) == list(range(RECEIVED.partitions)) and {len(part) for part in owned} == {each}
+    return sorted(chain(*owned)) == list(range(RECEIVED.partitions)) and {len(part) for part in owned} == {each}
 
 
 async def stored(pipeline: Deployment, count: int) -> bool:

@@ -18,10 +18,9 @@ async def test_kafka_stopped_for_a_while(own_stack: OwnStack, own_deployment: De
     accepted = await own_deployment.post_until_accepted(numbered(300, "before"))
     await own_stack.stop_kafka()
     began = time.monotonic()
-    answers = [await timed_post(own_deployment, number) for number in range(10)]
-    assert {status for status, _, _ in answers} == {503}
-    assert max(seconds for _, seconds, _ in answers) < 2
-    assert all(retry_after is not None for _, _, retry_after in answers)
+    answers = [await own_deployment.post(tried(number)) for number in range(10)]
+    assert {answer.status_code for answer in answers} == {503}
+    assert all(answer.headers["retry-after"] for answer in answers)
 
     posting = asyncio.create_task(own_deployment.post_until_accepted(numbered(700, "during")))
     await asyncio.sleep(max(0, OUTAGE_SECONDS - (time.monotonic() - began)))  # the outage itself: there is no condition
@@ -36,12 +35,6 @@ async def test_kafka_stopped_for_a_while(own_stack: OwnStack, own_deployment: De
 
 def tried(number: int) -> dict[str, object]:
     return {"conversation_id": f"tried-{number}", "turns": [{"text": "I want my money back for this broken thing."}]}
-
-
-async def timed_post(deployment: Deployment, number: int) -> tuple[int, float, str | None]:
-    began = time.monotonic()
-    answer = await deployment.post(tried(number))
-    return answer.status_code, time.monotonic() - began, answer.headers.get("retry-after")
 
 
 async def test_postgres_stopped_for_a_while(own_stack: OwnStack, own_deployment: Deployment) -> None:
