@@ -8,7 +8,7 @@ from typing import Any, Self
 import httpx
 
 from undertone.errors import CommandError, UsageProblem
-from undertone.settings import key_headers
+from undertone.settings import asks_proxy, key_headers
 
 _TIMEOUT = httpx.Timeout(30, connect=5)
 
@@ -22,7 +22,9 @@ class ReadApi:
 
     def __init__(self, url: str, key: str | None, *, transport: httpx.BaseTransport | None = None) -> None:
         self.url = url
-        self._client = httpx.Client(base_url=url, headers=key_headers(key), timeout=_TIMEOUT, transport=transport)
+        self._client = httpx.Client(
+            base_url=url, headers=key_headers(key), timeout=_TIMEOUT, transport=transport, trust_env=asks_proxy(url)
+        )
 
     def __enter__(self) -> Self:
         return self

@@ -1,5 +1,6 @@
 """Where the command line finds the services: options first, then the environment, then a stack that runs here."""
 
+import httpx
 from pydantic import Field, SecretStr
 from pydantic_settings import SettingsConfigDict
 
@@ -58,6 +59,10 @@ def key_headers(key: str | None) -> dict[str, str]:
 def _http_url(url: str, option: str) -> str:
     """Refuse what is no address, before a client stumbles over it."""
     scheme, separator, rest = url.partition("://")
+    try:
+        httpx.URL(url)
+    except httpx.InvalidURL:
+        scheme = ""
     if scheme not in {"http", "https"} or not separator or not rest or any(character.isspace() for character in rest):
         raise UsageProblem(f"{option} is {url[:80]!r}; an address such as http://127.0.0.1:8000 is needed.")
     return url.rstrip("/")
@@ -67,3 +72,8 @@ def _running(service: str) -> str | None:
     """The service's address in the stack that runs from this folder, if one does."""
     state = read_state(load_stack_settings().home)
     return state.addresses.get(service) if state is not None and state.is_alive else None
+
+
+def asks_proxy(url: str) -> bool:
+    """Whether a proxy of the environment may be asked for this address: never for this machine's own."""
+    return httpx.URL(url).host not in {"127.0.0.1", "localhost", "::1"}

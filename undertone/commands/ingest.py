@@ -18,7 +18,7 @@ from undertone.ingest.http_sender import TIMEOUT, HttpSender
 from undertone.ingest.job import Job, Summary, ingest_files
 from undertone.ingest.run import Options
 from undertone.ingest.sending import Sender
-from undertone.settings import CommandLineSettings, api_key, ingress_url, key_headers
+from undertone.settings import CommandLineSettings, api_key, asks_proxy, ingress_url, key_headers
 from undertone.times import describe_seconds, parse_duration
 
 _EPILOG = """[bold]Examples[/bold]
@@ -129,7 +129,9 @@ async def _sender(job: Job, to: Destination, settings: CommandLineSettings, key:
             yield sender
     else:
         headers = key_headers(api_key(key, settings))
-        async with httpx.AsyncClient(base_url=job.destination, headers=headers, timeout=TIMEOUT) as client:
+        async with httpx.AsyncClient(
+            base_url=job.destination, headers=headers, timeout=TIMEOUT, trust_env=asks_proxy(job.destination)
+        ) as client:
             yield HttpSender(client)
 
 

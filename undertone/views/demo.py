@@ -15,7 +15,7 @@ from undertone.views.insights import quote
 from undertone.views.parts import score, titled
 from undertone.views.trends import sentiment_bars, topic_bars
 
-_EXAMPLES = 3
+_ALIKE = 5
 _QUOTE_CHARACTERS = 200
 
 Insight = Mapping[str, Any]
@@ -52,16 +52,21 @@ def _with_telling_turn(conversation: Conversation) -> Insight:
 
 
 def examples(insights: Sequence[Insight]) -> list[Insight]:
-    """The saddest, the happiest, and the surest of those about something else."""
-    if not insights:
-        return []
+    """One of the saddest, one of the happiest, and one of the surest of those about something else.
+
+    Of a few that are alike in this, the one that says most is worth reading most.
+    """
     by_score = sorted(insights, key=lambda insight: (_analysis(insight).get("sentiment_score", 0), _id(insight)))
-    chosen = [by_score[0], by_score[-1]]
+    chosen = [max(group, key=_length) for group in (by_score[:_ALIKE], by_score[-_ALIKE:]) if group]
     known = {topic for insight in chosen for topic in insight.get("topics") or ()}
     others = [insight for insight in insights if not known.intersection(insight.get("topics") or ())]
     others.sort(key=lambda insight: (-_analysis(insight).get("confidence", 0), _id(insight)))
-    distinct = {_id(insight): insight for insight in [*chosen, *others]}
-    return list(distinct.values())[:_EXAMPLES]
+    chosen += [max(others[:_ALIKE], key=_length)] if others else []
+    return list({_id(insight): insight for insight in chosen}.values())
+
+
+def _length(insight: Insight) -> int:
+    return min(len(str(insight.get("text") or "")), _QUOTE_CHARACTERS)
 
 
 def _analysis(insight: Insight) -> Mapping[str, Any]:

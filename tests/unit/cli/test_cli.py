@@ -87,6 +87,8 @@ def test_every_command_that_help_lists_is_there_and_explains_itself(name: str) -
         (["insights", "--since", "2026-11-21", "--until", "2026-11-20"], "before it begins"),
         (["insights", "--since", "later"], "--since is 'later'"),
         (["insights", "--read-api-url", "localhost:8002"], "--read-api-url is 'localhost:8002'"),
+        (["insights", "--read-api-url", "http://[::1"], "--read-api-url is 'http://[::1'"),
+        (["insights", "--read-api-url", "http://a:b:c"], "--read-api-url is 'http://a:b:c'"),
         (["trends", "--days", "3", "--since", "7d"], "either --days or --since"),
         (["ingest", "a.jsonl", "--spread", "soon"], "--spread is 'soon'"),
         (["ingest", "a.jsonl", "--batch-size", "501"], "--batch-size"),

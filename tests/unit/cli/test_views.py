@@ -187,15 +187,16 @@ def test_a_window_without_anything_but_a_total_is_shown_too() -> None:
 
 
 def test_the_demos_examples_are_the_extremes_and_one_about_something_else() -> None:
-    insights = [
-        _insight(conversation_id="sad", grok_analysis={"sentiment_score": -0.9, "confidence": 0.5}, topics=["a"]),
-        _insight(conversation_id="glad", grok_analysis={"sentiment_score": 0.9, "confidence": 0.5}, topics=["b"]),
-        _insight(conversation_id="plain", grok_analysis={"sentiment_score": 0.1, "confidence": 0.9}, topics=["a"]),
-        _insight(conversation_id="other", grok_analysis={"sentiment_score": 0.0, "confidence": 0.7}, topics=["c"]),
-    ]
-    assert [insight["conversation_id"] for insight in examples(insights)] == ["sad", "glad", "other"]
+    scores = {"sad": (-0.9, "a"), "glad": (0.9, "b"), "other": (0.0, "c")}
+    crowd = [
+        _insight(conversation_id=f"{name}{n}", grok_analysis={"sentiment_score": score, "confidence": 0.5},
+                 topics=[topic], text="short" if n else "This one has the most to say.")
+        for name, (score, topic) in scores.items()
+        for n in range(5)
+    ]  # fmt: skip
+    assert [insight["conversation_id"] for insight in examples(crowd)] == ["sad0", "glad0", "other0"]
     assert examples([]) == []
-    assert len(examples(insights[:1])) == 1
+    assert len(examples(crowd[:1])) == 1
 
 
 def test_the_demos_first_line_says_whether_the_counts_agree() -> None:

@@ -1,0 +1,92 @@
+"""The demo as a newcomer meets it, then everything that it says one can do next."""
+
+import asyncio
+import json
+import shutil
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.integration.cli.commands import Ended, Terminal
+from undertone.embedded.ports import free_port
+
+PORTS = ("INGRESS", "ANALYZER", "READ_API", "KAFKA", "KAFKA_CONTROLLER", "POSTGRES")
+
+
+@pytest.fixture
+async def terminal(tmp_path: Path) -> AsyncIterator[Terminal]:
+    """A folder in which nothing was ever run, and nothing runs afterwards."""
+    shell = Terminal(
+        tmp_path, {f"UNDERTONE_{name}_PORT": str(free_port()) for name in PORTS} | {"XAI_API_KEY": "spent"}
+    )
+    try:
+        yield shell
+    finally:
+        await shell.run("down", "--purge")
+
+
+async def _curl(lines: list[str]) -> Any:
+    """Run a call as it was printed."""
+    process = await asyncio.create_subprocess_shell(
+        "\n".join(lines), stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE
+    )
+    out, _ = await asyncio.wait_for(process.communicate(), 30)
+    return json.loads(out)
+
+
+def _printed_calls(ended: Ended) -> list[list[str]]:
+    """The curl calls that the demo printed; one that goes over several lines ends them with a backslash."""
+    calls: list[list[str]] = []
+    for line in ended.out.splitlines():
+        if line.strip().startswith("curl "):
+            calls.append([line])
+        elif calls and calls[-1][-1].endswith("\\"):
+            calls[-1].append(line)
+    return calls
+
+
+async def _processes_of(folder: Path) -> list[str]:
+    process = await asyncio.create_subprocess_exec("ps", "-eo", "args", stdout=asyncio.subprocess.PIPE)
+    out, _ = await process.communicate()
+    return [line for line in out.decode().splitlines() if str(folder) in line]
+
+
+async def test_the_demo_accounts_for_every_conversation_and_what_it_says_next_works(
+    terminal: Terminal, tmp_path: Path
+) -> None:
+    first = await terminal.run("demo", within_seconds=180)
+    assert first.code == 0, first.err
+    assert "272 accepted = " in first.out
+    for part in ("How customers felt", "What it was about", "In their own words", "How long it took", "How to go on"):
+        assert part in first.out
+    assert all(len(line) <= 80 for line in first.out.splitlines())
+    assert await _processes_of(tmp_path) == []
+
+    assert (await terminal.run("up", "--detach", within_seconds=120)).code == 0
+    again = await terminal.run("demo")
+    assert again.code == 0, again.err
+    assert "runs here already" in again.out
+    assert again.out.split("272 accepted = ")[1].split("\n")[0] == first.out.split("272 accepted = ")[1].split("\n")[0]
+
+    listed = json.loads((await terminal.run("insights", "--since", "8d", "--limit", "300", "--json")).out)
+    completed = int(first.out.split("272 accepted = ")[1].split(" completed")[0])
+    assert listed["metadata"]["total_count"] == len(listed["insights"]) == completed
+    shown = await terminal.run("show", listed["insights"][0]["conversation_id"])
+    assert shown.code == 0
+    assert "customer" in shown.out
+    assert (await terminal.run("show", listed["insights"][0]["insight_id"])).out == shown.out
+    assert f"{completed} insights in 8 days" in (await terminal.run("trends", "--days", "8")).out
+    elsewhere = await terminal.run("insights", "--since", "2020-01-01", "--until", "2020-02-01")
+    assert "There are insights from" in elsewhere.out
+    missing = await terminal.run("show", "nobody")
+    assert (missing.code, missing.err.count("\n")) == (1, 1)
+
+    if shutil.which("curl"):
+        trends, conversation, accepted = [await _curl(call) for call in _printed_calls(first)]
+        assert trends["total_insights"] == completed
+        assert conversation["turns"]
+        assert accepted["status"] == "accepted"
+    assert (await terminal.run("down")).code == 0
+    assert await _processes_of(tmp_path) == []

@@ -1,0 +1,46 @@
+import httpx
+import pytest
+
+from undertone.errors import CommandError, UsageProblem
+from undertone.read_api import NotFoundError, ReadApi
+
+
+def _api(answer: httpx.Response | Exception, seen: list[httpx.Request] | None = None) -> ReadApi:
+    def respond(request: httpx.Request) -> httpx.Response:
+        if seen is not None:
+            seen.append(request)
+        if isinstance(answer, Exception):
+            raise answer
+        return answer
+
+    return ReadApi("http://read-api", "secret", transport=httpx.MockTransport(respond))
+
+
+def test_parameters_that_are_not_given_are_left_out_and_the_key_is_shown() -> None:
+    seen: list[httpx.Request] = []
+    with _api(httpx.Response(200, json={"insights": []}), seen) as api:
+        assert api.get("/api/v1/insights", {"limit": 5, "topic": None}) == {"insights": []}
+    assert str(seen[0].url) == "http://read-api/api/v1/insights?limit=5"
+    assert seen[0].headers["Authorization"] == "Bearer secret"
+
+
+@pytest.mark.parametrize(
+    ("answer", "kind", "said"),
+    [
+        (httpx.ConnectError("refused"), UsageProblem, "Nothing answers at http://read-api: start the stack"),
+        (httpx.ReadTimeout("slow"), CommandError, "did not answer in time"),
+        (httpx.RemoteProtocolError("gone"), CommandError, "broke off"),
+        (httpx.Response(200, text="<html>"), UsageProblem, "is not the read API"),
+        (httpx.Response(200, json=[1]), UsageProblem, "is not the read API"),
+        (httpx.Response(401, json={"details": "A key is needed"}), UsageProblem, "A key is needed. Set UNDERTONE_API"),
+        (httpx.Response(400, json={"details": "limit: must be at most 1000"}), UsageProblem, "limit: must be at most"),
+        (httpx.Response(404, json={"details": "Nothing here"}), NotFoundError, "Nothing here"),
+        (httpx.Response(503, json={"details": "Postgres is away"}), CommandError, "answered 503: Postgres is away"),
+        (httpx.Response(502, text="<html>"), CommandError, "answered 502: Bad Gateway"),
+    ],
+)
+def test_every_failure_is_one_sentence(answer: httpx.Response | Exception, kind: type[CommandError], said: str) -> None:
+    with _api(answer) as api, pytest.raises(kind, match=said) as error:
+        api.get("/api/v1/insights")
+    assert "secret" not in str(error.value)
+    assert "\n" not in str(error.value)
