@@ -4,8 +4,8 @@
 `GET|PUT|PATCH /conduct` (PUT replaces, PATCH changes what it names).
 """
 
-import asyncio
 import json
+import time
 from typing import Any
 
 from pydantic import ValidationError
@@ -39,6 +39,11 @@ class Simulator:
     def statistics(self) -> Statistics:
         """What it counted since the start, or since the last DELETE /stats."""
         return self._chat.statistics
+
+    def reset(self, conduct: Conduct) -> None:
+        """Start anew as if nothing had been asked before, also nothing that is cached."""
+        self._chat.forget()
+        self.conduct = conduct
 
     def close(self) -> None:
         """Let go of the calls that hang."""
@@ -74,7 +79,7 @@ class Simulator:
             case ("GET", "/stats/contents"):
                 answer = dict(self.statistics.contents)
             case ("DELETE", "/stats"):
-                self._chat.statistics = Statistics(asyncio.get_running_loop().time)
+                self._chat.statistics = Statistics(time.monotonic)
                 answer = self.summary()
             case ("GET", "/conduct"):
                 answer = self.conduct.model_dump(mode="json")

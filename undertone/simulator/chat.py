@@ -5,6 +5,7 @@ import json
 import random
 import socket
 import struct
+import time
 from collections import Counter
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
@@ -54,10 +55,15 @@ class Chat:
         self.conduct = conduct
         self.closing = asyncio.Event()
         """Set at the end: what hangs, hangs no longer."""
-        self.statistics = Statistics(asyncio.get_running_loop().time)
+        self.statistics = Statistics(time.monotonic)
         self.used: Counter[int] = Counter()
         """How often each fault of the conduct struck, by its position."""
         self._known_instructions: set[str] = set()
+
+    def forget(self) -> None:
+        """Count from zero, and know no instructions."""
+        self.statistics = Statistics(time.monotonic)
+        self._known_instructions.clear()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Take one call from its arrival to its end."""

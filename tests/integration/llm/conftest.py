@@ -16,11 +16,18 @@ from undertone.simulator.server import Running, running_simulator
 OpenEngine = Callable[..., AbstractAsyncContextManager[LlmEngine]]
 
 
+@pytest.fixture(scope="session")
+async def running() -> AsyncIterator[Running]:
+    """One simulator for all tests: to stop one takes a fifth of a second."""
+    async with running_simulator() as simulator:
+        yield simulator
+
+
 @pytest.fixture
-async def simulator() -> AsyncIterator[Running]:
-    """A simulator without latency and without faults."""
-    async with running_simulator(Conduct(latency_seconds=0, seconds_per_output_token=0)) as running:
-        yield running
+def simulator(running: Running) -> Running:
+    """The simulator, without latency, without faults, and without a past."""
+    running.simulator.reset(Conduct(latency_seconds=0, seconds_per_output_token=0))
+    return running
 
 
 @pytest.fixture
