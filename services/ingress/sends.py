@@ -5,8 +5,7 @@ it counts as waiting until Kafka resolves it.
 """
 
 import asyncio
-from collections.abc import Sequence
-from contextlib import suppress
+from collections.abc import Callable, Sequence
 from enum import Enum
 from functools import partial
 from typing import Any, NamedTuple, Protocol
@@ -14,7 +13,7 @@ from typing import Any, NamedTuple, Protocol
 from schemas.topics import RECEIVED, Topic
 from services.runtime.kafka import KafkaUnavailable
 from services.runtime.problems import Problem
-from services.runtime.publisher import Published, Record, RecordRefused, Sending
+from services.runtime.publisher import Record, RecordRefused, Sending
 
 
 class Publisher(Protocol):
@@ -30,14 +29,8 @@ class Publisher(Protocol):
         """Whether Kafka was reached since the start."""
         ...
 
-    async def enqueue(
-        self, topic: Topic, key: bytes | None, value: bytes | None, headers: Sequence[tuple[str, bytes]]
-    ) -> asyncio.Future[Published]:
-        """Give a record its place among the waiting sends."""
-        ...
-
     async def enqueue_together(self, topic: Topic, records: Sequence[Record]) -> list[Sending]:
-        """Give many records their places."""
+        """Give records their places among the waiting sends."""
         ...
 
 
@@ -59,87 +52,145 @@ class SendLimits(NamedTuple):
 
 
 class Sends:
-    """Sends to conversations.received.v1."""
+    """Sends to conversations.received.v1.
+
+    Records of requests that arrive in the same turn of the event loop travel together: that costs a fraction of a
+    send for each, and delays none.
+    """
 
     def __init__(self, publisher: Publisher, limits: SendLimits) -> None:
         self._publisher = publisher
         self._limits = limits
+        self._group = _Group()
+        self._carried: set[asyncio.Task[None]] = set()
+        self._handed_in = 0
+        """Records that have no place yet, so that the publisher does not count them."""
         self.waiting_bytes = 0
-        """Of the values that have a place and that Kafka has not resolved."""
+        """Of the values that were handed in and that Kafka has not resolved."""
 
     async def send(self, record: Record) -> Sent:
         """What became of the record within the time. Raises a 503 Problem when too much is waiting already."""
-        self._refuse_beyond_limits(1, len(record.value))
-        flight = _Flight()
-        sent: asyncio.Future[Published] | None = None
-        try:
-            async with asyncio.timeout(self._limits.ack_timeout_seconds):
-                sent = await self._publisher.enqueue(RECEIVED, *record)
-                self._follow(sent, len(record.value), flight)
-                await flight.landed()
-        except (TimeoutError, KafkaUnavailable):
-            pass  # the result says what is known
-        except RecordRefused:
-            return Sent.REFUSED
-        return Sent.UNKNOWN if sent is None else _result(sent)
+        self._admit(1, len(record.value))
+        loop = asyncio.get_running_loop()
+        if not self._group.records:
+            loop.call_soon(self._set_off)
+        answer: asyncio.Future[Sent] = loop.create_future()
+        self._group.records.append(record)
+        self._group.answers.append(answer)
+        return await answer
 
     async def send_together(self, records: Sequence[Record]) -> list[Sent]:
         """What became of each record within the time. Raises a 503 Problem when too much is waiting already."""
-        self._refuse_beyond_limits(len(records), sum(len(record.value) for record in records))
-        flight = _Flight()
-        sendings: Sequence[Sending] = ()
-        with suppress(TimeoutError, KafkaUnavailable):  # what got no place, or is not acknowledged, is unknown
-            async with asyncio.timeout(self._limits.ack_timeout_seconds):
-                sendings = await self._publisher.enqueue_together(RECEIVED, records)
-                for sending in sendings:
-                    size = sum(len(records[place].value) for place in sending.places)
-                    self._follow(sending.resolved, size, flight)
-                await flight.landed()
+        self._admit(len(records), _size_of(records))
         results = [Sent.UNKNOWN] * len(records)
-        for sending in sendings:
-            result = _result(sending.resolved)
-            for place in sending.places:
-                results[place] = result
+        await self._carry(records, results.__setitem__)
         return results
 
-    def _refuse_beyond_limits(self, count: int, size: int) -> None:
+    def _admit(self, count: int, size: int) -> None:
         if (
-            self._publisher.waiting + count > self._limits.max_waiting_sends
+            self._publisher.waiting + self._handed_in + count > self._limits.max_waiting_sends
             or self.waiting_bytes + size > self._limits.max_waiting_bytes
         ):
             raise Problem(503, "overloaded", "Too much is waiting for Kafka; send this again soon", retry_after=1)
-
-    def _follow(self, sent: asyncio.Future[Any], size: int, flight: "_Flight") -> None:
+        self._handed_in += count
         self.waiting_bytes += size
-        flight.pending += 1
-        sent.add_done_callback(partial(self._resolved, size, flight))
 
-    def _resolved(self, size: int, flight: "_Flight", _: object) -> None:
+    def _set_off(self) -> None:
+        group, self._group = self._group, _Group()
+        task = asyncio.get_running_loop().create_task(self._carry_group(group))
+        self._carried.add(task)
+        task.add_done_callback(self._carried.discard)
+
+    async def _carry_group(self, group: "_Group") -> None:
+        try:
+            await self._carry(group.records, group.tell)
+        except Exception as error:  # noqa: BLE001 - a bug: every request of the group hears of it, and logs it
+            group.end(error)
+        else:
+            group.end(None)
+
+    async def _carry(self, records: Sequence[Record], tell: Callable[[int, Sent], None]) -> None:
+        """Send, and tell what became of each place as soon as it is known; what is not told in time is unknown."""
+        flight = _Flight(tell)
+        try:
+            async with asyncio.timeout(self._limits.ack_timeout_seconds):
+                for sending in await self._place(records):
+                    size = _size_of([records[place] for place in sending.places])
+                    sending.resolved.add_done_callback(partial(self._release, size))
+                    flight.follow(sending)
+                await flight.landed()
+        except (TimeoutError, KafkaUnavailable):
+            flight.is_over = True
+
+    async def _place(self, records: Sequence[Record]) -> list[Sending]:
+        try:
+            return await self._publisher.enqueue_together(RECEIVED, records)
+        except BaseException:
+            self.waiting_bytes -= _size_of(records)
+            raise
+        finally:
+            self._handed_in -= len(records)
+
+    def _release(self, size: int, _: object) -> None:
         self.waiting_bytes -= size
-        flight.pending -= 1
-        if flight.pending == 0:
-            flight.land()
+
+
+def _size_of(records: Sequence[Record]) -> int:
+    return sum(len(record.value) for record in records)
+
+
+class _Group:
+    """Records of several requests, and where each waits for what became of it."""
+
+    __slots__ = ("answers", "records")
+
+    def __init__(self) -> None:
+        self.records: list[Record] = []
+        self.answers: list[asyncio.Future[Sent]] = []
+
+    def tell(self, place: int, sent: Sent) -> None:
+        """Answer one; whoever has gone hears nothing."""
+        if not self.answers[place].done():
+            self.answers[place].set_result(sent)
+
+    def end(self, error: Exception | None) -> None:
+        """Answer all who have not heard anything."""
+        for place, answer in enumerate(self.answers):
+            if error is None:
+                self.tell(place, Sent.UNKNOWN)
+            elif not answer.done():
+                answer.set_exception(error)
 
 
 class _Flight:
-    """The sends of one request: how many Kafka has not resolved, and whoever waits for none to be left."""
+    """Sends that are waited for together; `tell` hears of each place, until it is over."""
 
-    __slots__ = ("_waiter", "pending")
-
-    def __init__(self) -> None:
-        self.pending = 0
+    def __init__(self, tell: Callable[[int, Sent], None]) -> None:
+        self._tell = tell
+        self._pending = 0
         self._waiter: asyncio.Future[None] | None = None
+        self.is_over = False
+
+    def follow(self, sending: Sending) -> None:
+        """Tell what becomes of it."""
+        self._pending += 1
+        sending.resolved.add_done_callback(partial(self._resolved, sending.places))
+
+    def _resolved(self, places: Sequence[int], resolved: asyncio.Future[Any]) -> None:
+        self._pending -= 1
+        if self.is_over:
+            return
+        result = _result(resolved)
+        for place in places:
+            self._tell(place, result)
+        if self._pending == 0 and self._waiter is not None and not self._waiter.done():
+            self._waiter.set_result(None)
 
     async def landed(self) -> None:
-        """Return when nothing is pending; being cancelled changes nothing about the sends."""
-        if self.pending:
+        """Return when everything is told; being cancelled changes nothing about the sends."""
+        if self._pending:
             self._waiter = asyncio.get_running_loop().create_future()
             await self._waiter
-
-    def land(self) -> None:
-        """Wake whoever waits."""
-        if self._waiter is not None and not self._waiter.done():
-            self._waiter.set_result(None)
 
 
 def _result(sent: asyncio.Future[Any]) -> Sent:
