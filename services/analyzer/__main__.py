@@ -1,9 +1,10 @@
 """`python -m services.analyzer`: read the environment, start."""
 
+import asyncio
 import sys
 
 from services.analyzer.app import run_analyzer
-from services.analyzer.resources import EngineNotAvailable, open_engine
+from services.analyzer.engine import EngineMisconfigured
 from services.analyzer.settings import AnalyzerSettings
 from services.runtime.api_keys import refuse_open_bind
 from services.runtime.logs import configure_logging
@@ -16,12 +17,15 @@ def main() -> None:
     settings = load_settings(AnalyzerSettings)
     configure_logging(settings, "analyzer")
     refuse_open_bind(settings)
-    try:
-        engine = open_engine(settings)
-    except EngineNotAvailable as error:
-        print(error, file=sys.stderr)  # noqa: T201 - the one line that ends the start
-        sys.exit(WRONG_SETTING_EXIT_CODE)
-    run(lambda stop: run_analyzer(settings, engine, stop))
+
+    async def analyze(stop: asyncio.Event) -> int:
+        try:
+            return await run_analyzer(settings, stop)
+        except EngineMisconfigured as error:
+            print(error.reason, file=sys.stderr)  # noqa: T201 - the one line that ends the start
+            return WRONG_SETTING_EXIT_CODE
+
+    run(analyze)
 
 
 if __name__ == "__main__":

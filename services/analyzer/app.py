@@ -9,10 +9,9 @@ from fastapi import FastAPI
 
 from schemas.topics import CONTROL, RECEIVED, REPLAY
 from services.analyzer.agents import AnalyzerApp, create_faust_app
-from services.analyzer.engine import Engine
 from services.analyzer.pipeline import Pipeline
 from services.analyzer.readiness import health_of, register_gauges
-from services.analyzer.resources import Resources, open_resources
+from services.analyzer.resources import OpenEngine, Resources, open_engine, open_resources
 from services.analyzer.settings import AnalyzerSettings
 from services.runtime.http_app import create_http_app
 from services.runtime.kafka import KafkaConnection, wait_for_kafka
@@ -25,9 +24,9 @@ FAUST_STOP_SECONDS: Final = 20.0
 _TOPIC_RETRY_SECONDS: Final = 1.0
 
 
-async def run_analyzer(settings: AnalyzerSettings, engine: Engine, stop: asyncio.Event) -> int:
+async def run_analyzer(settings: AnalyzerSettings, stop: asyncio.Event, engine_for: OpenEngine = open_engine) -> int:
     """Run until `stop` is set (then drain), or until something unexpected happens; returns the exit code."""
-    async with open_resources(settings, engine) as resources:
+    async with open_resources(settings, engine_for) as resources:
         pipeline = Pipeline(settings, resources)
         http_app = create_app(settings, pipeline, resources)
         stop_serving = asyncio.Event()

@@ -14,6 +14,7 @@ from collections.abc import Collection, Iterator
 from dataclasses import dataclass, field
 from typing import Generic, Protocol, TypeVar
 
+from schemas.analysis_failed import FailureReason
 from schemas.event import Lane, Revision
 from services.analyzer.engine import Task
 
@@ -52,11 +53,12 @@ class Work(Generic[W]):
     waiters: list[W]
     attempts: int = 0
     """Calls that failed with this work alone in them."""
-    refusals: int = 0
-    """Answers in which its own result was refused."""
+    calls: int = 0
+    """Calls that it was in."""
+    last_failure: FailureReason | None = None
+    """What was last said of it."""
     outages: int = 0
     """Calls with it that failed by an outage; the wait before the next one grows with them."""
-    must_be_alone: bool = False
     is_waiting: bool = True
     """False once it is in a call (and when nobody waits for it any more)."""
 
@@ -206,22 +208,13 @@ class BatchingWindow(Generic[W]):
         most = self.size.current
         works: list[Work[W]] = []
         tokens = 0
-        put_back: list[tuple[float, int, Work[W]]] = []
         while len(works) < most and (work := queued.oldest(queue)) is not None:
             if works and tokens + work.tokens > self._token_budget:
                 break
-            entry = heapq.heappop(queued.heap)
-            if works and work.must_be_alone:
-                put_back.append(entry)
-                continue
+            heapq.heappop(queued.heap)
+            self._sent(work)
             works.append(work)
             tokens += work.tokens
-            if work.must_be_alone:
-                break
-        for entry in put_back:
-            heapq.heappush(queued.heap, entry)
-        for work in works:
-            self._sent(work)
         queued.waiting -= len(works)
         return Batch(queue[0], queue[1], works, tokens, is_full=len(works) >= most)
 

@@ -1,17 +1,25 @@
-"""When the next batch goes out: the loop that waits for a ready batch, an open lane and a permit, in this order."""
+"""When the next call goes out: the loop that waits for something ready, an open lane, the circuit and a permit.
+
+Further calls of a batch that was begun go before new batches; both draw on the same permits.
+"""
 
 import asyncio
-from collections.abc import Callable, Collection, Coroutine
+from collections import deque
+from collections.abc import Callable, Collection
 from contextlib import suppress
-from typing import Any, Protocol
+from dataclasses import dataclass
+from typing import Protocol
 
 from schemas.event import Lane
 from services.analyzer.arrivals import Arrival
-from services.analyzer.batching import LANES_IN_ORDER, Batch, BatchingWindow
-from services.analyzer.breaker import Breaker
+from services.analyzer.asking import Permission
+from services.analyzer.batching import LANES_IN_ORDER, BatchingWindow
 from services.analyzer.calls import Calls
+from services.analyzer.engine import Usage
 from services.analyzer.holds import Holds
 from services.analyzer.intake import Tasks
+from services.analyzer.llm.breaker import CircuitBreaker
+from services.analyzer.llm.breaker import Permit as CircuitPermit
 from services.analyzer.metrics import CALLS_IN_FLIGHT
 
 _LOOK_AGAIN_SECONDS = 0.5
@@ -27,6 +35,15 @@ class Permits(Protocol):
     def settle(self, estimated_tokens: int, used_tokens: int) -> None: ...
 
 
+@dataclass(slots=True, eq=False)
+class _Further:
+    """A further call of a batch that was begun."""
+
+    lane: Lane
+    tokens: int
+    given: "asyncio.Future[Permission | None]"
+
+
 class Dispatcher:
     """Closes windows at permits and starts one task a batch."""
 
@@ -36,7 +53,7 @@ class Dispatcher:
         window: BatchingWindow[Arrival],
         permits: Permits,
         holds: Holds,
-        breaker: Breaker,
+        breaker: CircuitBreaker,
         calls: Calls,
         tasks: Tasks,
         is_ready: Callable[[], bool],
@@ -50,6 +67,7 @@ class Dispatcher:
         self._tasks = tasks
         self._is_ready = is_ready
         self._clock = clock
+        self._further: deque[_Further] = deque()
         self._wake = asyncio.Event()
         self._sleeps_until_full = False
         self._is_stopped = False
@@ -69,13 +87,28 @@ class Dispatcher:
     def stop(self) -> None:
         """Start no more calls."""
         self._is_stopped = True
+        self.drop_further()
         self._wake.set()
+
+    def drop_further(self) -> None:
+        """Further calls are not sent: a rebalance, or the end."""
+        while self._further:
+            further = self._further.popleft()
+            if not further.given.done():
+                further.given.set_result(None)
+
+    async def again(self, lane: Lane, tokens: int) -> Permission | None:
+        """Permission for a further call of a batch; None when a rebalance or the end comes first."""
+        if self._is_stopped or not self._is_ready():
+            return None
+        further = _Further(lane, tokens, asyncio.get_running_loop().create_future())
+        self._further.append(further)
+        self._wake.set()
+        return await further.given
 
     def held_lanes(self) -> Collection[Lane]:
         """The lanes whose calls may not start now."""
-        if self._is_stopped or self._calls.misconfigured is not None or not self._is_ready():
-            return LANES_IN_ORDER
-        return self._holds.active()
+        return LANES_IN_ORDER if self._is_stopped or not self._is_ready() else self._holds.active()
 
     async def run(self) -> None:
         """Until `stop`."""
@@ -93,35 +126,47 @@ class Dispatcher:
             self._sleeps_until_full = False
 
     def _until_next(self, held: Collection[Lane]) -> float | None:
-        ready_at = self._window.ready_at(held)
+        ready_at = self._clock() if self._next_further(held) else self._window.ready_at(held)
         if ready_at is None:
             return None
-        permit, probe = self._permits.delay(), self._breaker.delay()
-        if permit is None or probe is None:
+        permit, circuit = self._permits.delay(), self._breaker.seconds_until_call()
+        if permit is None or circuit is None:
             return None
-        return max(ready_at - self._clock(), permit, probe)
+        return max(ready_at - self._clock(), permit, circuit)
+
+    def _next_further(self, held: Collection[Lane]) -> _Further | None:
+        return next((further for further in self._further if further.lane not in held), None)
 
     def _start(self, held: Collection[Lane]) -> None:
+        circuit = self._breaker.start()
+        if circuit is None:
+            return
         if not self._permits.take():
+            self._breaker.abandoned(circuit)
+            return
+        further = self._next_further(held)
+        if further is not None:
+            self._further.remove(further)
+            further.given.set_result(self._permission(circuit, further.tokens))
             return
         batch = self._window.close(self._clock(), held)
         assert batch is not None, "a batch was ready a moment ago"
-        self._permits.charge(batch.tokens)
-        self._breaker.started()
-        self.calls_in_flight += 1
+        self._tasks.spawn(self._calls.run(batch, self._permission(circuit, batch.tokens), self))
+
+    def _permission(self, circuit: CircuitPermit, tokens: int) -> Permission:
+        self._permits.charge(tokens)
+        self._count_calls(1)
+
+        def ended(usage: Usage | None) -> None:
+            used = tokens if usage is None else usage.input_tokens + usage.output_tokens
+            self._permits.settle(tokens, used)
+            self._count_calls(-1)
+            if usage is None:
+                self._breaker.abandoned(circuit)
+            self.wake()
+
+        return Permission(circuit, ended)
+
+    def _count_calls(self, change: int) -> None:
+        self.calls_in_flight += change
         CALLS_IN_FLIGHT.set(self.calls_in_flight)
-        self._tasks.spawn(self._run(batch))
-
-    def _run(self, batch: Batch[Arrival]) -> Coroutine[Any, Any, None]:
-        async def run() -> None:
-            used = batch.tokens
-            try:
-                usage = await self._calls.run(batch)
-                used = usage.input_tokens + usage.output_tokens
-            finally:
-                self._permits.settle(batch.tokens, used)
-                self.calls_in_flight -= 1
-                CALLS_IN_FLIGHT.set(self.calls_in_flight)
-                self.wake()
-
-        return run()

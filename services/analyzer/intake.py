@@ -19,6 +19,7 @@ from schemas.topics import RECEIVED, REPLAY, Topic
 from services.analyzer.arrivals import Arrival
 from services.analyzer.batching import BatchingWindow
 from services.analyzer.cache import FindingCache
+from services.analyzer.engine import Task
 from services.analyzer.gaps import Gaps, Verdict
 from services.analyzer.ledger import Ledger, RecordPlace
 from services.analyzer.metrics import CACHE_HITS, TOKENS_SAVED
@@ -32,8 +33,6 @@ from services.runtime.logs import get_logger
 _log = get_logger(__name__)
 
 SUPERSEDED_RULE = 1
-BYTES_PER_TOKEN = 4
-"""A usual estimate for English; the call's own count settles it."""
 CACHED_BATCH = UUID(int=0)
 """The batch of an insight that no batch gave."""
 
@@ -70,6 +69,7 @@ class Intake:
         prefilter: Prefilter | None,
         versions: Versions,
         tasks: Tasks,
+        estimate_tokens: Callable[[Task], int],
         on_waiting: Callable[[], None],
         clock: Callable[[], float],
         now: Callable[[], datetime],
@@ -86,6 +86,7 @@ class Intake:
         self._prefilter = prefilter
         self._versions = versions
         self._tasks = tasks
+        self._estimate_tokens = estimate_tokens
         self._on_waiting = on_waiting
         self._clock = clock
         self._now = now
@@ -108,7 +109,7 @@ class Intake:
         version = await self._version_for(record, decoded.envelope, place)
         if version is not None:
             revision = revision_of(record, decoded.envelope)
-            self._accept(Arrival(self.lane, record, place, decoded.event, decoded.envelope, revision, version), size)
+            self._accept(Arrival(self.lane, record, place, decoded.event, decoded.envelope, revision, version))
 
     async def _follows(self, record: RawRecord) -> bool:
         """Whether nothing is missing before the record; else the partition is read again, and the record comes then."""
@@ -149,27 +150,26 @@ class Intake:
                 return None
         return asked or self._versions.active
 
-    def _accept(self, arrival: Arrival, size: int) -> None:
+    def _accept(self, arrival: Arrival) -> None:
         skip = self._prefilter.decide(arrival.conversation.turns) if self._prefilter is not None else None
-        tokens = size // BYTES_PER_TOKEN
+        task = arrival.task()
+        tokens = self._estimate_tokens(task)
         if skip is not None:
             TOKENS_SAVED.labels("prefilter").inc(tokens)
             self._skip(arrival, skip.reason, skip.rule_version)
             return
         finding = self._cache.get((arrival.conversation.content_hash, arrival.analysis_version))
-        if finding is not None:
-            CACHE_HITS.labels("memory").inc()
-            TOKENS_SAVED.labels("cache").inc(tokens)
-            now = self._now()
-            insight = insight_of(arrival, finding, batch_id=CACHED_BATCH, started_at=now, now=now, is_repeated=True)
-            self._tasks.spawn(self._outbox.deliver(arrival, insight))
+        if finding is None:
+            self._wait(arrival, task, tokens)
             return
-        self._wait(arrival, tokens)
+        CACHE_HITS.labels("memory").inc()
+        TOKENS_SAVED.labels("cache").inc(tokens)
+        now = self._now()
+        insight = insight_of(arrival, finding, batch_id=CACHED_BATCH, started_at=now, now=now, is_repeated=True)
+        self._tasks.spawn(self._outbox.deliver(arrival, insight))
 
-    def _wait(self, arrival: Arrival, tokens: int) -> None:
-        superseded = self._window.add(
-            arrival, arrival.task(), arrival.analysis_version, tokens=tokens, now=self._clock()
-        )
+    def _wait(self, arrival: Arrival, task: Task, tokens: int) -> None:
+        superseded = self._window.add(arrival, task, arrival.analysis_version, tokens=tokens, now=self._clock())
         for older in superseded:
             self._skip(older, SkipReason.SUPERSEDED, SUPERSEDED_RULE)
         self._on_waiting()

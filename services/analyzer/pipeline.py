@@ -1,27 +1,27 @@
 """The analyzer without its edge: intakes, window, dispatcher and calls, and what a rebalance does to them."""
 
-import asyncio
 import socket
 from collections.abc import Awaitable, Callable, Collection, Mapping
 from datetime import UTC, datetime
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 from schemas.analysis_control import HoldDeclared
 from schemas.event import Event, Lane
 from services.analyzer.arrivals import Arrival
+from services.analyzer.asking import Asking
 from services.analyzer.batching import LANES_IN_ORDER, BatchingWindow, BatchSize
-from services.analyzer.breaker import Breaker
 from services.analyzer.cache import FindingCache
 from services.analyzer.calls import CallPolicy, Calls
 from services.analyzer.control_log import ControlLog
 from services.analyzer.dispatch import Dispatcher
 from services.analyzer.dispatch import Permits as DispatchPermits
-from services.analyzer.engine import Engine
+from services.analyzer.engine import Engine, Task
 from services.analyzer.gaps import Gaps
 from services.analyzer.holds import Holds
 from services.analyzer.in_flight import InFlightWindow, needed_count
 from services.analyzer.intake import Intake, Versions
 from services.analyzer.ledger import Ledger
+from services.analyzer.llm.breaker import CircuitBreaker
 from services.analyzer.metrics import REBALANCES
 from services.analyzer.outbox import Outbox
 from services.analyzer.pacing import Clocks, Pacer, Unpaced
@@ -40,6 +40,13 @@ _AFTER_THE_CALL_SECONDS = 5.0
 
 
 ReadAgain = Callable[[Lane, int, int], Awaitable[None]]
+
+
+@runtime_checkable
+class EstimatesTokens(Protocol):
+    """An engine that has a prompt."""
+
+    def estimate_tokens(self, task: Task) -> int: ...
 
 
 class Permits(DispatchPermits, Protocol):
@@ -78,29 +85,34 @@ class Pipeline:
         )
         outbox = Outbox(resources.publisher, resources.dead_letters, self.ledger, _now)
         cache = FindingCache(settings.cache_size)
-        self.breaker = Breaker(
+        self.breaker = CircuitBreaker(
+            clock=clocks.monotonic,
             threshold=settings.breaker_threshold,
             cooldown_seconds=settings.breaker_cooldown_seconds,
-            clock=clocks.monotonic,
         )
-        self.calls = Calls(
+        asking = Asking(
             engines={engine.analysis_version: engine},
             window=self.window,
             ledger=self.ledger,
             outbox=outbox,
             cache=cache,
+            now=_now,
+        )
+        calls = Calls(
+            asking=asking,
+            window=self.window,
+            ledger=self.ledger,
+            outbox=outbox,
             breaker=self.breaker,
             policy=CallPolicy(settings.max_attempts, settings.backoff_seconds),
             instance=settings.instance_id or socket.gethostname(),
-            now=_now,
-            sleep=self._pause,
         )
         self.dispatcher = Dispatcher(
             window=self.window,
             permits=self.permits,
             holds=self.holds,
             breaker=self.breaker,
-            calls=self.calls,
+            calls=calls,
             tasks=self.tasks,
             is_ready=lambda: self.control_log.is_caught_up and not self.is_rebalancing,
             clock=clocks.monotonic,
@@ -117,6 +129,7 @@ class Pipeline:
                 prefilter=Prefilter(settings.min_characters) if settings.prefilter == "on" else None,
                 versions=Versions(engine.analysis_version, frozenset({engine.analysis_version})),
                 tasks=self.tasks,
+                estimate_tokens=_estimate(engine),
                 on_waiting=self.dispatcher.note_waiting,
                 clock=clocks.monotonic,
                 now=_now,
@@ -130,6 +143,7 @@ class Pipeline:
         self.permits.stop()
         self.ledger.close()
         dropped = self.window.drop_waiting()
+        self.dispatcher.drop_further()
         REBALANCES.inc()
         _log.info("rebalance_started", dropped=dropped, calls_in_flight=self.dispatcher.calls_in_flight)
 
@@ -162,7 +176,7 @@ class Pipeline:
         self.dispatcher.stop()
         self.ledger.take_no_more()
         dropped = self.window.drop_waiting()
-        deadline = self.settings.drain_seconds or self.settings.call_timeout_seconds + _AFTER_THE_CALL_SECONDS
+        deadline = self.settings.drain_seconds or self.settings.llm_timeout_seconds + _AFTER_THE_CALL_SECONDS
         _log.info("draining", dropped=dropped, calls_in_flight=self.dispatcher.calls_in_flight)
         return await self.tasks.finish(deadline)
 
@@ -178,13 +192,14 @@ class Pipeline:
         self.intakes[lane].undecodable.forget()
         self.ledger.unblock(lane)
 
-    @staticmethod
-    async def _pause(seconds: float) -> None:
-        await asyncio.sleep(seconds)
-
 
 def _now() -> datetime:
     return datetime.now(UTC)
+
+
+def _estimate(engine: Engine) -> Callable[[Task], int]:
+    """How many tokens a conversation adds to a call: the engine knows its prompt, if it has one."""
+    return engine.estimate_tokens if isinstance(engine, EstimatesTokens) else lambda _: 0
 
 
 def _permits(settings: AnalyzerSettings, engine: Engine, clocks: Clocks) -> Permits:
@@ -201,7 +216,7 @@ def _permits(settings: AnalyzerSettings, engine: Engine, clocks: Clocks) -> Perm
 def _in_flight_window(settings: AnalyzerSettings, engine: Engine) -> InFlightWindow:
     needed = 0
     if engine.is_paced:
-        needed = needed_count(settings.calls_per_second, settings.call_timeout_seconds, settings.max_batch)
+        needed = needed_count(settings.calls_per_second, settings.llm_timeout_seconds, settings.max_batch)
     count = settings.in_flight_count or max(DEFAULT_IN_FLIGHT_COUNT, needed)
     if count < needed:
         _log.warning("in_flight_window_small", records=count, needed=needed, setting="ANALYZER_IN_FLIGHT_COUNT")

@@ -6,6 +6,7 @@ from pydantic import JsonValue
 
 from schemas.event import Lane
 from services.analyzer.batching import LANES_IN_ORDER
+from services.analyzer.llm.breaker import Cause, Circuit
 from services.analyzer.metrics import (
     BATCH_MAXIMUM,
     BREAKER_STATE,
@@ -20,6 +21,7 @@ from services.analyzer.pipeline import Pipeline
 from services.runtime.health import CheckResult, Health
 
 HEARTBEAT_OVERDUE_SECONDS = 15.0
+_STATES = {Circuit.CLOSED: 0, Circuit.HALF_OPEN: 1, Circuit.OPEN: 2}
 
 
 def health_of(pipeline: Pipeline, clock: Callable[[], float], is_kafka_connected: Callable[[], bool]) -> Health:
@@ -50,8 +52,8 @@ def health_of(pipeline: Pipeline, clock: Callable[[], float], is_kafka_connected
         return CheckResult(ok=not reasons, detail="; ".join(reasons) or None)
 
     def engine() -> CheckResult:
-        reason = pipeline.calls.misconfigured
-        return CheckResult(ok=reason is None, detail=reason)
+        is_ok = pipeline.breaker.cause is not Cause.MISCONFIGURATION
+        return CheckResult(ok=is_ok, detail=pipeline.breaker.reason)
 
     checks = {"kafka": kafka, "assignment": assignment, "lanes": lanes, "engine": engine}
     return Health("analyzer", checks, lambda: describe(pipeline))
@@ -63,7 +65,7 @@ def describe(pipeline: Pipeline) -> dict[str, JsonValue]:
     return {
         "engine": pipeline.engine.name,
         "analysis_version": pipeline.engine.analysis_version,
-        "breaker": pipeline.breaker.state.name.lower(),
+        "breaker": pipeline.breaker.circuit.value,
         "holds": {lane.value: hold.reason for lane, hold in holds.items()},
         "blocked": {lane.value: reason for lane, reason in pipeline.ledger.blocked.items()},
         "partitions": {lane.value: list[JsonValue](sorted(owned)) for lane, owned in pipeline.assigned.items()},
@@ -80,7 +82,7 @@ def register_gauges(pipeline: Pipeline, clock: Callable[[], float]) -> None:
     for lane in LANES_IN_ORDER:
         _register_gauges_of(lane, pipeline)
     BATCH_MAXIMUM.set_function(lambda: pipeline.window.size.current)
-    BREAKER_STATE.set_function(lambda: pipeline.breaker.state)
+    BREAKER_STATE.set_function(lambda: _STATES[pipeline.breaker.circuit])
     SHARE.set_function(lambda: pipeline.permits.share)
     OLDEST_WAITING_SECONDS.set_function(
         lambda: clock() - oldest if (oldest := pipeline.window.oldest_arrival()) is not None else 0

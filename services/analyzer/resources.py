@@ -1,11 +1,14 @@
 """What the analyzer opens at its start and closes at its end."""
 
+import math
 import time
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Callable
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass
 
 from services.analyzer.engine import Engine
+from services.analyzer.llm.engine import open_llm_engine
+from services.analyzer.llm.options import PRICES, LlmOptions, Price
 from services.analyzer.offline.engine import OfflineEngine
 from services.analyzer.pacing import Clocks
 from services.analyzer.settings import AnalyzerSettings
@@ -25,22 +28,49 @@ class Resources:
     clocks: Clocks
 
 
-def open_engine(settings: AnalyzerSettings) -> Engine:
-    """The engine that the settings name. Raises EngineNotAvailable."""
-    if settings.engine == "llm":
-        raise EngineNotAvailable("ANALYZER_ENGINE: this release has no llm engine yet; use offline")
-    return OfflineEngine()
+OpenEngine = Callable[[AnalyzerSettings], AbstractAsyncContextManager[Engine]]
 
-
-class EngineNotAvailable(Exception):  # noqa: N818 - it names what is wrong with the settings
-    """The engine that the settings name cannot be had; the message is one line for the person who starts it."""
+WARM_CONNECTIONS = 20
+"""Opened before the first calls, so that these start on their permits; more are opened as they are needed."""
 
 
 @asynccontextmanager
-async def open_resources(settings: AnalyzerSettings, engine: Engine) -> AsyncIterator[Resources]:
+async def open_engine(settings: AnalyzerSettings) -> AsyncIterator[Engine]:
+    """The engine that the settings name. Raises EngineMisconfigured for an impossible address or key."""
+    if not settings.uses_llm:
+        yield OfflineEngine()
+        return
+    async with open_llm_engine(llm_options(settings)) as engine:
+        await engine.warm(WARM_CONNECTIONS)
+        yield engine
+
+
+def llm_options(settings: AnalyzerSettings) -> LlmOptions:
+    """What the LLM engine is told."""
+    prices = dict(PRICES)
+    if settings.llm_price_input_usd is not None and settings.llm_price_output_usd is not None:
+        cached = settings.llm_price_cached_usd
+        prices[settings.llm_model] = Price(
+            settings.llm_price_input_usd,
+            settings.llm_price_input_usd if cached is None else cached,
+            settings.llm_price_output_usd,
+        )
+    return LlmOptions(
+        base_url=settings.llm_base_url,
+        model=settings.llm_model,
+        api_key=settings.xai_api_key,
+        timeout_seconds=settings.llm_timeout_seconds,
+        max_connections=max(100, math.ceil(settings.calls_per_second * settings.llm_timeout_seconds)),
+        reasoning_effort=settings.llm_reasoning_effort,
+        prices=prices,
+    )
+
+
+@asynccontextmanager
+async def open_resources(settings: AnalyzerSettings, engine_for: OpenEngine) -> AsyncIterator[Resources]:
     """Open what the analyzer needs; Kafka may be away, the publisher connects when it is back."""
     connection = KafkaConnection.from_settings(settings)
-    async with open_publisher(connection) as publisher:
+    async with engine_for(settings) as engine, open_publisher(connection) as publisher:
         yield Resources(
             connection,
             publisher,

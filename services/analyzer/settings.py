@@ -8,6 +8,7 @@ from pydantic_settings import SettingsConfigDict
 from services.runtime.settings import Port, SharedSettings
 
 MIB = 1024 * 1024
+XAI_ADDRESS = "https://api.x.ai/"
 Seconds = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 
 
@@ -20,6 +21,27 @@ class AnalyzerSettings(SharedSettings):
 
     engine: Literal["auto", "llm", "offline"] = Field(
         default="auto", description="Who judges: `llm`, `offline`, or `auto` (llm when XAI_API_KEY is set)."
+    )
+    llm_base_url: str = Field(
+        default="https://api.x.ai/v1",
+        pattern=r"^https?://",
+        description="Where the LLM is: an endpoint that speaks Chat Completions.",
+    )
+    llm_model: Annotated[str, Field(min_length=1, max_length=100)] = Field(
+        default="grok-4.3", description="The model; part of the analysis version."
+    )
+    llm_timeout_seconds: Seconds = Field(default=60, description="Longest wait for an answer of the LLM.")
+    llm_reasoning_effort: Literal["none", "low", "medium", "high"] = Field(
+        default="low", description="How long the model may think; left out where the endpoint does not know it."
+    )
+    llm_price_input_usd: Annotated[float, Field(ge=0)] | None = Field(
+        default=None, description="US dollars for a million tokens of a prompt, where the model's price is not known."
+    )
+    llm_price_cached_usd: Annotated[float, Field(ge=0)] | None = Field(
+        default=None, description="The same for tokens that the provider had cached; by default as the prompt."
+    )
+    llm_price_output_usd: Annotated[float, Field(ge=0)] | None = Field(
+        default=None, description="The same for tokens of an answer; needed with the price of a prompt."
     )
     xai_api_key: SecretStr | None = Field(
         default=None, validation_alias="XAI_API_KEY", description="The key of the LLM's provider."
@@ -54,9 +76,6 @@ class AnalyzerSettings(SharedSettings):
     batch_tokens: Annotated[int, Field(ge=500)] = Field(
         default=100_000, description="Most tokens of conversations in one call."
     )
-    call_timeout_seconds: Seconds = Field(
-        default=60, validation_alias="ANALYZER_LLM_TIMEOUT_SECONDS", description="Longest wait for an answer."
-    )
     max_attempts: Annotated[int, Field(ge=1, le=100)] = Field(
         default=5, description="Calls that may fail with a conversation alone in them before it fails."
     )
@@ -81,6 +100,19 @@ class AnalyzerSettings(SharedSettings):
     drain_seconds: Seconds | None = Field(
         default=None, description="Longest wait for calls in flight at SIGTERM; by default the call timeout and 5 s."
     )
+
+    @property
+    def uses_llm(self) -> bool:
+        """Whether the LLM judges."""
+        return self.engine == "llm" or (self.engine == "auto" and self.xai_api_key is not None)
+
+    @model_validator(mode="after")
+    def _llm_can_be_called(self) -> Self:
+        if self.engine == "llm" and self.xai_api_key is None and self.llm_base_url.startswith(XAI_ADDRESS):
+            raise ValueError("XAI_API_KEY: ANALYZER_ENGINE=llm needs a key; set it, or use ANALYZER_ENGINE=offline")
+        if (self.llm_price_input_usd is None) != (self.llm_price_output_usd is None):
+            raise ValueError("ANALYZER_LLM_PRICE_INPUT_USD and ANALYZER_LLM_PRICE_OUTPUT_USD are set together or not")
+        return self
 
     @model_validator(mode="after")
     def _batches_are_ordered(self) -> Self:

@@ -4,6 +4,7 @@ import asyncio
 import os
 import signal
 import sys
+from contextlib import nullcontext
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -63,7 +64,7 @@ class InProcess(Health):
     async def start(cls, connection: KafkaConnection, engine: Engine, **overrides: Any) -> "InProcess":
         settings = settings_for(connection, **overrides)
         analyzer = cls(settings.port)
-        analyzer.task = asyncio.create_task(run_analyzer(settings, engine, analyzer.stopping))
+        analyzer.task = asyncio.create_task(run_analyzer(settings, analyzer.stopping, lambda _: nullcontext(engine)))
         return analyzer
 
     async def stop(self) -> int:

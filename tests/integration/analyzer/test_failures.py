@@ -124,7 +124,7 @@ class _PickyEngine(FakeEngine):
     [
         (_PickyEngine(whole_call=False), FailureReason.INVALID_RESULT, 2),
         (_PickyEngine(whole_call=False, is_final=True), FailureReason.CONTENT_REFUSED, 1),
-        (_PickyEngine(whole_call=True), FailureReason.LLM_ERROR, 12),
+        (_PickyEngine(whole_call=True), FailureReason.LLM_ERROR, 6),
     ],
     ids=["invalid result", "refused content", "unusable answer"],
 )

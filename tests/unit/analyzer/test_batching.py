@@ -197,22 +197,6 @@ def test_a_retry_waits_in_the_place_of_its_arrival() -> None:
     assert _contents(window.close(2, ())) == ["young"]
 
 
-def test_a_work_that_must_be_alone_is_alone() -> None:
-    window = _window()
-    _add(window, "bad", now=0.1)
-    batch = window.close(1, ())
-    assert batch is not None
-    batch.works[0].must_be_alone = True
-    window.send_again(batch.works[0])
-    _add(window, "a", now=0)
-    _add(window, "b", now=0.2)
-    assert _contents(window.close(2, ())) == ["a", "b"]
-    assert _contents(window.close(2, ())) == ["bad"]
-    window.send_again(batch.works[0])
-    _add(window, "c", now=3)
-    assert _contents(window.close(9, ())) == ["bad"]
-
-
 def test_a_rebalance_drops_what_waits_and_keeps_what_is_in_a_call_for_others_to_join() -> None:
     window = _window(start=1)
     _add(window, "sent", of="x")

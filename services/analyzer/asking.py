@@ -1,0 +1,170 @@
+"""One call of the engine: announce it, ask, publish what was found, count what it cost."""
+
+import asyncio
+import time
+import uuid
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Final
+from uuid import UUID
+
+from schemas.analysis_failed import FailureReason
+from schemas.analysis_started import AnalysisStarted, StartedConversation
+from schemas.outcome import Outcome
+from schemas.topics import STARTED
+from services.analyzer.arrivals import Arrival
+from services.analyzer.batching import Batch, BatchingWindow, Work
+from services.analyzer.cache import FindingCache
+from services.analyzer.engine import (
+    Answer,
+    AnswerTruncated,
+    AnswerUnusable,
+    Engine,
+    EngineError,
+    EngineLimited,
+    EngineMisconfigured,
+    EngineUnavailable,
+    Finding,
+    Usage,
+)
+from services.analyzer.ledger import Ledger
+from services.analyzer.llm.breaker import Permit as CircuitPermit
+from services.analyzer.metrics import BATCH_SIZE, CACHE_HITS, CALL_SECONDS, CALLS, COST, REPEATED, TOKENS
+from services.analyzer.outbox import Outbox
+from services.analyzer.outcomes import insight_of
+
+_OUTCOMES: Final[tuple[tuple[type[EngineError], str], ...]] = (
+    (EngineUnavailable, "unavailable"),
+    (EngineLimited, "limited"),
+    (EngineMisconfigured, "misconfigured"),
+    (AnswerTruncated, "truncated"),
+    (AnswerUnusable, "unusable"),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Permission:
+    """The right to make one call now. `ended` must be told what it used."""
+
+    circuit: CircuitPermit
+    ended: Callable[[Usage | None], None]
+
+
+class Asking:
+    """Makes calls. Raises the engine's errors as they are."""
+
+    def __init__(
+        self,
+        *,
+        engines: Mapping[str, Engine],
+        window: BatchingWindow[Arrival],
+        ledger: Ledger,
+        outbox: Outbox,
+        cache: FindingCache,
+        now: Callable[[], datetime],
+    ) -> None:
+        self._engines = engines
+        self._window = window
+        self._ledger = ledger
+        self._outbox = outbox
+        self._cache = cache
+        self._now = now
+
+    async def ask(self, batch: Batch[Arrival], works: Sequence[Work[Arrival]], permission: Permission) -> Answer:
+        """Call the engine for these works and return its answer once every finding is published and done."""
+        batch_id, started_at = uuid.uuid4(), self._now()
+        answer = await self._call(batch, works, permission, batch_id, started_at)
+        if len(answer.results) != len(works):
+            raise RuntimeError("the engine broke its protocol: one result a task, by position")
+        outcomes: list[tuple[Arrival, Outcome]] = []
+        for work, result in zip(works, answer.results, strict=True):
+            if isinstance(result, Finding):
+                self._cache.put(work.key, result)
+                self._window.finish(work)
+                outcomes += self._insights(work, result, batch_id, started_at)
+            else:
+                work.last_failure = FailureReason.CONTENT_REFUSED if result.is_final else FailureReason.INVALID_RESULT
+        await self._outbox.deliver_all(outcomes)
+        return answer
+
+    @staticmethod
+    def failure_of(work: Work[Arrival]) -> FailureReason:
+        """Why a work that has no finding failed, by the last that was said of it."""
+        return work.last_failure or FailureReason.LLM_ERROR
+
+    async def _call(
+        self,
+        batch: Batch[Arrival],
+        works: Sequence[Work[Arrival]],
+        permission: Permission,
+        batch_id: UUID,
+        started_at: datetime,
+    ) -> Answer:
+        engine = self._engines[batch.analysis_version]
+        began = time.perf_counter()
+        outcome, usage = "abandoned", None
+        # The permit is for now: nothing may come between it and the call.
+        call = asyncio.ensure_future(engine.analyze([work.task for work in works]))
+        try:
+            await self._announce(batch, works, batch_id, started_at)
+            answer = await call
+            outcome, usage = "answered", answer.usage
+            return answer
+        except EngineError as error:
+            outcome = next((word for kind, word in _OUTCOMES if isinstance(error, kind)), "failed")
+            usage = error.usage
+            for work in works:
+                work.last_failure = FailureReason.LLM_ERROR
+            raise
+        finally:
+            call.cancel()
+            permission.ended(usage)
+            _count(engine, outcome, time.perf_counter() - began, usage or Usage())
+            BATCH_SIZE.labels(batch.lane.value).observe(len(works))
+            for work in works:
+                work.calls += 1
+
+    async def _announce(
+        self, batch: Batch[Arrival], works: Sequence[Work[Arrival]], batch_id: UUID, started_at: datetime
+    ) -> None:
+        # Both members were validated on arrival: checking them again is a tenth of what a conversation costs.
+        conversations = tuple(
+            StartedConversation.model_construct(conversation_id=waiter.conversation_id, revision=waiter.revision)
+            for work in works
+            for waiter in work.waiters
+        )
+        if not conversations:  # all were superseded or dropped between two calls of a search
+            return
+        event = AnalysisStarted(
+            batch_id=batch_id,
+            analysis_version=batch.analysis_version,
+            lane=batch.lane,
+            started_at=started_at,
+            conversations=conversations,
+        )
+        await self._outbox.announce(STARTED, str(batch_id), event)
+
+    def _insights(
+        self, work: Work[Arrival], finding: Finding, batch_id: UUID, started_at: datetime
+    ) -> list[tuple[Arrival, Outcome]]:
+        """One insight for everybody who waits; the first has it from the call, the others from the first."""
+        now = self._now()
+        current = {waiter.conversation_id for waiter in work.waiters if self._ledger.is_current(waiter.place)}
+        REPEATED.inc(sum(waiter.conversation_id not in current for waiter in work.waiters))
+        CACHE_HITS.labels("joined").inc(len(work.waiters) - 1)
+        return [
+            (
+                waiter,
+                insight_of(waiter, finding, batch_id=batch_id, started_at=started_at, now=now, is_repeated=place > 0),
+            )
+            for place, waiter in enumerate(work.waiters)
+        ]
+
+
+def _count(engine: Engine, outcome: str, seconds: float, usage: Usage) -> None:
+    CALLS.labels(engine.name, outcome).inc()
+    CALL_SECONDS.labels(engine.name).observe(seconds)
+    TOKENS.labels("input").inc(usage.input_tokens)
+    TOKENS.labels("output").inc(usage.output_tokens)
+    COST.inc(usage.cost_usd)
