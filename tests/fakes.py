@@ -13,13 +13,16 @@ from services.runtime.publisher import Published, Record, Sending
 
 @dataclass
 class FakePublisher:
-    """A Kafka that acknowledges at once, never (`is_away`), or with an error for some keys."""
+    """A Kafka that acknowledges at once, never (`is_away`, or for the keys in `held`), or with an error."""
 
     is_away: bool = False
+    held: frozenset[bytes] = frozenset()
     errors: dict[bytes, Exception] = field(default_factory=dict)
     records: list[RawRecord] = field(default_factory=list)
     unresolved: list[asyncio.Future[Published]] = field(default_factory=list)
     is_connected: bool = True
+    groups: list[int] = field(default_factory=list)
+    """How many records came together, each time."""
 
     @property
     def waiting(self) -> int:
@@ -35,13 +38,14 @@ class FakePublisher:
             return future
         offset = len(self.records)
         self.records.append(RawRecord(topic.name, 0, offset, _now_ms(), key, value, list(headers)))
-        if self.is_away:
+        if self.is_away or key in self.held:
             self.unresolved.append(future)
         else:
             future.set_result(Published(0, offset, _now_ms()))
         return future
 
     async def enqueue_together(self, topic: Topic, records: Sequence[Record]) -> list[Sending]:
+        self.groups.append(len(records))
         return [
             Sending((place,), cast("asyncio.Future[None]", await self.enqueue(topic, *record)))
             for place, record in enumerate(records)
@@ -49,7 +53,7 @@ class FakePublisher:
 
     def come_back(self) -> None:
         """Acknowledge all that waits."""
-        self.is_away = False
+        self.is_away, self.held = False, frozenset()
         for offset, future in enumerate(self.unresolved):
             if not future.done():
                 future.set_result(Published(0, offset, _now_ms()))
