@@ -1,19 +1,27 @@
-"""Many records at once: those of one partition as one batch with one future, instead of a future for each record."""
+"""Many records at once: those of one partition travel as one batch with one future, not with one for each record.
+
+What comes while a partition's batch still waits to be sent waits as well and makes the next batch, so a Kafka that is
+slow for a while gets fewer and larger batches, and nothing that waits costs more the longer it waits.
+"""
 
 import asyncio
-from collections import defaultdict
-from collections.abc import Callable, Iterator, Sequence
+from collections import defaultdict, deque
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import NamedTuple
+from functools import partial
+from typing import Any, NamedTuple
 
 from aiokafka import AIOKafkaProducer
 from aiokafka.errors import KafkaError
 from aiokafka.producer.message_accumulator import BatchBuilder
 
 from schemas.topics import Topic
+from services.runtime.kafka import KafkaUnavailable
 from services.runtime.metrics import PUBLISHED
 from services.runtime.partitioner import partitions_of
 from services.runtime.send_errors import RecordRefused, refuse_too_large, translated
+
+Count = Callable[[int], None]
 
 
 class Record(NamedTuple):
@@ -26,7 +34,7 @@ class Record(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Sending:
-    """Records that reach Kafka together; `places` are theirs in what was given to be sent."""
+    """Records of one partition; `places` are theirs in what was given to be sent."""
 
     places: Sequence[int]
     resolved: asyncio.Future[None]
@@ -36,9 +44,9 @@ class Sending:
 class GroupSends:
     """The sends of many records that are on their way; `count` is told how many more (or fewer) wait."""
 
-    def __init__(self, count: Callable[[int], None]) -> None:
+    def __init__(self, count: Count) -> None:
         self._count = count
-        self._tasks: set[asyncio.Task[None]] = set()
+        self._lanes: dict[tuple[str, int], _Lane] = {}
 
     def send(
         self, producer: AIOKafkaProducer, topic: Topic, name: str, partitions: int, records: Sequence[Record]
@@ -50,38 +58,113 @@ class GroupSends:
         for place, partition in zip(fitting, partitions_of(keys, partitions), strict=True):
             places_of[partition].append(place)
         for partition, places in places_of.items():
-            together = [records[place] for place in places]
-            self._count(len(together))
-            task = asyncio.create_task(self._send(producer, topic, name, partition, together))
-            self._tasks.add(task)
-            task.add_done_callback(self._is_over)
-            sendings.append(Sending(places, task))
+            lane = self._lanes.get((name, partition))
+            if lane is None:
+                lane = self._lanes[name, partition] = _Lane(producer, topic, name, partition, self._count)
+            sendings.append(Sending(places, lane.add([records[place] for place in places])))
         return sendings
 
-    async def _send(
-        self, producer: AIOKafkaProducer, topic: Topic, name: str, partition: int, records: Sequence[Record]
-    ) -> None:
-        outcome = "failed"
-        try:
-            sent = [await producer.send_batch(one, name, partition=partition) for one in _batches(producer, records)]
-            for batch in sent:
-                await batch
-            outcome = "acknowledged"
-        except KafkaError as error:
-            raise translated(error) from error
-        finally:
-            self._count(-len(records))
-            PUBLISHED.labels(topic.name, outcome).inc(len(records))
+    def abandon(self) -> None:
+        """Give up what has no place yet."""
+        for lane in self._lanes.values():
+            lane.abandon()
 
-    def _is_over(self, task: asyncio.Task[None]) -> None:
-        self._tasks.discard(task)
-        if not task.cancelled():
-            task.exception()  # mark as seen: whoever sent it may have stopped waiting
+
+class _Share:
+    """The records of one sending: resolved when each of its batches is."""
+
+    __slots__ = ("_left", "resolved")
+
+    def __init__(self, count: int) -> None:
+        self._left = count
+        self.resolved: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+
+    def settle(self, count: int, error: Exception | None) -> None:
+        self._left -= count
+        if self.resolved.done():
+            return
+        if error is not None:
+            self.resolved.set_exception(error)
+            self.resolved.exception()  # mark as seen: whoever sent it may have stopped waiting
+        elif self._left == 0:
+            self.resolved.set_result(None)
+
+
+_Shares = dict[_Share, int]
+"""How many records of each share a batch holds."""
+
+
+class _Lane:
+    """One partition: what waits for a place, and a task that gives out places while something waits."""
+
+    def __init__(self, producer: AIOKafkaProducer, topic: Topic, name: str, partition: int, count: Count) -> None:
+        self._producer = producer
+        self._name = name
+        self._partition = partition
+        self._count = count
+        self._acknowledged = PUBLISHED.labels(topic.name, "acknowledged")
+        self._failed = PUBLISHED.labels(topic.name, "failed")
+        self._waiting: deque[tuple[Record, _Share]] = deque()
+        self._worker: asyncio.Task[None] | None = None
+
+    def add(self, records: Sequence[Record]) -> asyncio.Future[None]:
+        """Line records up behind those that wait."""
+        share = _Share(len(records))
+        self._waiting.extend((record, share) for record in records)
+        self._count(len(records))
+        if self._worker is None:
+            self._worker = asyncio.create_task(self._give_out_places())
+        return share.resolved
+
+    async def _give_out_places(self) -> None:
+        shares: _Shares = {}
+        try:
+            while self._waiting:
+                batch, shares = self._fill_batch()
+                try:  # waits while the partition's last batch is not on its way
+                    sent = await self._producer.send_batch(batch, self._name, partition=self._partition)
+                except KafkaError as error:
+                    self._settle(shares, translated(error))
+                else:
+                    sent.add_done_callback(partial(self._resolved, shares))
+                shares = {}
+        finally:
+            self._worker = None
+            self._give_up(shares)
+
+    def _fill_batch(self) -> tuple[BatchBuilder, _Shares]:
+        """As much of what waits as a batch holds; a large record has its own."""
+        batch, shares = self._producer.create_batch(), _Shares()
+        while self._waiting:
+            (key, value, headers), share = self._waiting[0]
+            if batch.append(key=key, value=value, timestamp=None, headers=headers) is None:
+                break
+            self._waiting.popleft()
+            shares[share] = shares.get(share, 0) + 1
+        return batch, shares
+
+    def _resolved(self, shares: _Shares, sent: asyncio.Future[Any]) -> None:
+        error = asyncio.CancelledError() if sent.cancelled() else sent.exception()
+        self._settle(shares, None if error is None else translated(error))
+
+    def _settle(self, shares: _Shares, error: Exception | None) -> None:
+        total = sum(shares.values())
+        self._count(-total)
+        (self._acknowledged if error is None else self._failed).inc(total)
+        for share, count in shares.items():
+            share.settle(count, error)
+
+    def _give_up(self, shares: _Shares) -> None:
+        """Tell those who have no place that they get none: the task was cancelled, or has met a bug."""
+        for _, share in self._waiting:
+            shares[share] = shares.get(share, 0) + 1
+        self._waiting.clear()
+        if shares:
+            self._settle(shares, KafkaUnavailable("Kafka did not take it before the end"))
 
     def abandon(self) -> None:
-        """Give up what is still on its way."""
-        for task in self._tasks:
-            task.cancel()
+        if self._worker is not None:
+            self._worker.cancel()
 
 
 def _sorted_out(topic: Topic, records: Sequence[Record]) -> tuple[list[Sending], list[int]]:
@@ -99,14 +182,3 @@ def _sorted_out(topic: Topic, records: Sequence[Record]) -> tuple[list[Sending],
         else:
             fitting.append(place)
     return refused, fitting
-
-
-def _batches(producer: AIOKafkaProducer, records: Sequence[Record]) -> Iterator[BatchBuilder]:
-    """The records in as few batches as hold them; a large one has its own."""
-    batch = producer.create_batch()
-    for key, value, headers in records:
-        if batch.append(key=key, value=value, timestamp=None, headers=headers) is None:
-            yield batch
-            batch = producer.create_batch()
-            batch.append(key=key, value=value, timestamp=None, headers=headers)
-    yield batch

@@ -1,6 +1,7 @@
 """Many records at once against a real Kafka: each where its key belongs, in order, durable or an error."""
 
 import asyncio
+import time
 from collections import defaultdict
 
 import pytest
@@ -10,8 +11,10 @@ from schemas.topics import MAX_RECORD_BYTES, MIB, RECEIVED
 from services.runtime.kafka import KafkaConnection, KafkaUnavailable
 from services.runtime.publisher import EventPublisher, Record, RecordRefused, Sending, open_publisher
 from tests.infrastructure import Infrastructure
+from tests.infrastructure.servers import new_kafka, running
 from tests.waiting import eventually
 from undertone.embedded.ports import free_port
+from undertone.topics import apply
 
 HEADERS = [("ce_id", b"1")]
 
@@ -110,3 +113,24 @@ async def test_a_send_after_the_end_is_an_error_and_not_silence(
         with pytest.raises(KafkaUnavailable):
             await sending.resolved
         assert publisher.waiting == 0
+
+
+async def test_what_comes_while_a_batch_waits_shares_the_next_one() -> None:
+    """While Kafka stands still thousands of sends wait, at no cost that grows, and then all arrive once."""
+    with running(new_kafka()) as kafka:
+        await apply(kafka.bootstrap_servers)
+        connection = KafkaConnection(kafka.bootstrap_servers)
+        async with open_publisher(connection) as publisher:
+            await send_all(publisher, [Record(b"warm", b"v", [])])
+            await kafka.pause()
+            sendings = []
+            for number in range(3000):
+                sendings += await publisher.enqueue_together(RECEIVED, [Record(b"%d" % number, b"v", [])])
+                await asyncio.sleep(0)  # each in a turn of its own, as requests come
+            assert publisher.waiting == 3000
+            began = time.process_time()
+            await kafka.resume()
+            await asyncio.wait_for(asyncio.gather(*(sending.resolved for sending in sendings)), 60)
+            assert time.process_time() - began < 5
+        keys = [key for _, key, _, _ in await read(connection, 3001)]
+    assert len(set(keys)) == 3001
