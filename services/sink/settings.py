@@ -1,6 +1,7 @@
 """The sink's settings: `SINK_…`, `DATABASE_URL`, and what all services share."""
 
 from typing import Annotated
+from urllib.parse import urlsplit
 
 from pydantic import Field, SecretStr, field_validator
 from pydantic_settings import SettingsConfigDict
@@ -45,4 +46,8 @@ class SinkSettings(SharedSettings):
     def _is_postgres(cls, url: SecretStr) -> SecretStr:
         if not url.get_secret_value().startswith(("postgresql://", "postgres://")):
             raise ValueError("must start with postgresql://")
+        try:
+            urlsplit(url.get_secret_value()).port  # noqa: B018 - reading it checks it
+        except ValueError as error:
+            raise ValueError("has a host or port that cannot be read; special characters must be escaped") from error
         return url
