@@ -9,6 +9,7 @@ from schemas.topics import Topic
 from services.ingress.sends import SendLimits, Sends, Sent
 from services.runtime.publisher import Record, Sending
 from tests.fakes import FakePublisher
+from tests.waiting import eventually
 
 LIMITS = SendLimits(ack_timeout_seconds=0.05, max_waiting_sends=100, max_waiting_bytes=1000)
 
@@ -59,8 +60,8 @@ class NeverReached(FakePublisher):
 
 async def test_what_got_no_place_in_time_is_unknown_and_forgotten() -> None:
     sends = Sends(NeverReached(), LIMITS)
-    answers = await asyncio.gather(sends.send(a_record(b"a")), sends.send_together([a_record(b"b")]))
-    assert answers == [Sent.UNKNOWN, [Sent.UNKNOWN]]
+    one, many = await asyncio.gather(sends.send(a_record(b"a")), sends.send_together([a_record(b"b")]))
+    assert (one, many) == (Sent.UNKNOWN, [Sent.UNKNOWN])
     assert sends.waiting_bytes == 0
     assert sends._handed_in == 0
 
@@ -85,7 +86,6 @@ async def test_a_request_that_was_given_up_hears_nothing_and_hurts_nobody() -> N
     gone.cancel()
     with pytest.raises(asyncio.CancelledError):
         await gone
-    while len(publisher.records) < 2:
-        await asyncio.sleep(0)
+    await eventually(lambda: len(publisher.records) == 2)
     publisher.come_back()
     assert await stays is Sent.ACKNOWLEDGED
