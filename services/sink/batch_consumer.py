@@ -36,6 +36,8 @@ _IDLE_SECONDS = 0.5
 _RETRY_SECONDS = 0.5
 _MIB = 1024 * 1024
 _A_DAY_MS = 86_400_000
+_MOST_BATCH_BYTES = 8 * _MIB
+"""A batch that has reached it waits for no more: memory is bounded by bytes, not by a number of records."""
 
 
 class _Listener(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka ships no types
@@ -54,6 +56,10 @@ class _Listener(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka sh
             self._consumer.seek(partition, 0)
             places.append(Place(*partition))
         self._partitions.assign(places)
+
+
+def _bytes_of(records: list[PlacedRecord]) -> int:
+    return sum(len(one.record.value or b"") for one in records)
 
 
 class BatchConsumer:
@@ -152,11 +158,14 @@ class BatchConsumer:
             self._waiting_for = None
 
     async def _poll(self, consumer: AIOKafkaConsumer) -> list[PlacedRecord]:
-        """What has come: as soon as there is something, for at most the batch's age or size."""
+        """What has come: as soon as there is something, for at most the batch's age, number or bytes."""
         clock = asyncio.get_running_loop().time
         records = await self._fetch(consumer, _IDLE_SECONDS, self._settings.batch_records)
         deadline = clock() + self._settings.batch_age_seconds
-        while records and (room := self._settings.batch_records - len(records)) > 0 and clock() < deadline:
+        while records and clock() < deadline and _bytes_of(records) < _MOST_BATCH_BYTES:
+            room = self._settings.batch_records - len(records)
+            if room <= 0:
+                break
             records += await self._fetch(consumer, deadline - clock(), room)
         return records
 

@@ -133,6 +133,22 @@ async def test_a_dead_letter_is_never_dead_lettered(settings: SinkSettings, send
     assert await rows.fetchval("SELECT count(*) FROM dead_letters WHERE reason = 'unknown'") == 2
 
 
+async def test_the_largest_records_are_stored(settings: SinkSettings, sender: Sender, rows: asyncpg.Pool) -> None:
+    texts = ["x" * 19_900] * 200
+    large = a_conversation("large", *texts)
+    value, _ = encode(large, an_envelope())
+    assert 3.7 < len(value) / 2**20 < 4
+    revision = Revision(*await sender.send(RECEIVED, "large", large))
+    outcome = insight("large", "w", 1).model_copy(update={"revision": revision})
+    await sender.send(ANALYZED, "large", outcome)
+    await sender.send_raw(DEAD_LETTER, b"large", b"y" * 7_900_000)
+    async with running_sink(settings):
+        await eventually(lambda: all_completed(rows, 1))
+        await eventually(lambda: _count(rows, "dead_letters", 1))
+    assert await rows.fetchval("SELECT json_array_length(turns) FROM conversation_turns") == 200
+    assert await rows.fetchval("SELECT length(record_value) FROM dead_letters") == 7_900_000
+
+
 async def test_stored_offsets_are_written_to_kafka_for_lag_tools(
     settings: SinkSettings, sender: Sender, rows: asyncpg.Pool
 ) -> None:
