@@ -33,6 +33,7 @@ class Permits(Protocol):
     def take(self) -> bool: ...
     def charge(self, tokens: int) -> None: ...
     def settle(self, estimated_tokens: int, used_tokens: int) -> None: ...
+    def answered(self) -> None: ...
 
 
 @dataclass(slots=True, eq=False)
@@ -163,6 +164,8 @@ class Dispatcher:
             self._count_calls(-1)
             if usage is None:
                 self._breaker.abandoned(circuit)
+            elif used:
+                self._permits.answered()
             self.wake()
 
         return Permission(circuit, ended)

@@ -21,6 +21,12 @@ _LATEST_USE_ALONE_SECONDS = 0.5
 HEARTBEAT_SECONDS = 10.0
 """Without a heartbeat for so long the group may have given our partitions away: no call starts."""
 
+SLOW_DOWN_SECONDS = 5.0
+"""Several calls that meet one limit slow down once."""
+LEAST_PART = 0.1
+RISE_PART = 0.0002
+"""From four fifths back to all of it in a thousand calls: one call of a thousand may meet the limit again."""
+
 
 @dataclass(frozen=True, slots=True)
 class Clocks:
@@ -46,6 +52,8 @@ class Pacer:
         self._partitions = 1
         self._heartbeat_at = -math.inf
         self._next_by_tokens = -math.inf
+        self._configured = calls_per_second
+        self._slowed_at = -math.inf
         self._limit_calls(calls_per_second)
 
     def _limit_calls(self, calls_per_second: float) -> None:
@@ -77,11 +85,24 @@ class Pacer:
         """The group's coordinator confirmed our membership at this monotonic time."""
         self._heartbeat_at = at
 
+    def slow_down(self) -> None:
+        """A provider said that it is too much: a fifth less, once a while. Rises again by `answered`."""
+        now = self._clocks.monotonic()
+        if now - self._slowed_at >= SLOW_DOWN_SECONDS:
+            self._slowed_at = now
+            self.change_limit(max(self._calls_per_second * 0.8, self._configured * LEAST_PART))
+
+    def answered(self) -> None:
+        """A call was answered: a little more again, up to the configured limit."""
+        if self._calls_per_second < self._configured:
+            self.change_limit(min(self._calls_per_second + self._configured * RISE_PART, self._configured))
+
     def change_limit(self, calls_per_second: float) -> None:
-        """The provider's limit is another one from now on."""
-        started = self._started
-        self._limit_calls(calls_per_second)
-        self._started.extend(started)
+        """The limit is another one from now on."""
+        if calls_per_second != self._calls_per_second:
+            started = self._started
+            self._limit_calls(calls_per_second)
+            self._started.extend(started)
 
     def delay(self) -> float | None:
         """Seconds until a call may start, 0 for now; None when nothing is ours or the heartbeat is too old."""
@@ -171,6 +192,12 @@ class Unpaced:
     def stop(self) -> None:
         """A rebalance began."""
         self._has_partitions = False
+
+    def slow_down(self) -> None:
+        """Of no interest: nobody limits this engine."""
+
+    def answered(self) -> None:
+        """Of no interest."""
 
     def note_heartbeat(self, at: float) -> None:
         """Of no interest: a call of this engine costs nothing."""

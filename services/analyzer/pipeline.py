@@ -56,6 +56,7 @@ class Permits(DispatchPermits, Protocol):
     def share(self) -> float: ...
     def set_share(self, owned: Collection[int], partitions: int) -> None: ...
     def stop(self) -> None: ...
+    def slow_down(self) -> None: ...
     def note_heartbeat(self, at: float) -> None: ...
 
 
@@ -185,6 +186,8 @@ class Pipeline:
         lane = event.lane.value if event.lane is not None else "all"
         _log.warning("hold_declared", lane=lane, seconds=event.hold_seconds, reason=event.reason, by=event.declared_by)
         self.holds.apply(event, declared_at)
+        if event.lane is None and self.holds.active():
+            self.permits.slow_down()  # everybody reads the same log, so everybody paces alike
         self.dispatcher.wake()
 
     def _hold_ended(self, lane: Lane) -> None:

@@ -189,6 +189,24 @@ def test_a_lowered_limit_holds_at_once() -> None:
     assert _most_in_a_second(_calls(clock, [pacer], 10)) <= 2
 
 
+def test_a_limit_that_was_met_slows_the_pace_once_and_it_rises_again_with_answers() -> None:
+    clock = FakeClock()
+    pacer = _pacer(clock)
+    pacer.slow_down()
+    pacer.slow_down()
+    clock.advance(2)
+    assert _most_in_a_second(_calls(clock, [pacer], 10)) <= 8
+    for _ in range(1_100):
+        pacer.answered()
+    clock.advance(1)
+    assert len(_calls(clock, [pacer], 10)) >= 93
+    for _ in range(40):
+        clock.advance(6)
+        pacer.slow_down()
+    pacer.note_heartbeat(clock.now)
+    assert pacer.slot_seconds == pytest.approx(1 / 0.95)
+
+
 @given(st.integers(1, 2000))
 def test_each_partition_owns_one_slot_of_each_cycle_whatever_their_number(partitions: int) -> None:
     pacer = Pacer(calls_per_second=10, clocks=FakeClock().clocks)
@@ -201,6 +219,8 @@ def test_an_engine_that_spends_nothing_is_bounded_by_batches_at_once() -> None:
     assert permits.delay() is None
     permits.set_share((), 12)
     permits.note_heartbeat(0)
+    permits.slow_down()
+    permits.answered()
     assert permits.take()
     permits.charge(5)
     assert permits.take()
