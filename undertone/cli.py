@@ -49,6 +49,7 @@ COMMANDS: Mapping[str, Entry] = {
     "show": Entry("insights", INSIGHTS, "Show one conversation: its words, its insight, its history."),
     "topics": Entry("topics", OPERATION, "Compare Kafka's topics with the contract, and bring them about."),
     "migrate": Entry("migrate", OPERATION, "Bring the database to the newest schema."),
+    "offsets": Entry("offsets", OPERATION, "Show how far each partition is stored; say where to go on."),
     "keys": Entry("keys", OPERATION, "Make API keys."),
     "bench": Entry("bench", MEASUREMENT, "Put load on the pipeline and measure what it does."),
     "simulate-llm": Entry("simulate_llm", MEASUREMENT, "Run a local LLM endpoint that misbehaves on demand."),

@@ -34,6 +34,8 @@ _log = get_logger(__name__)
 
 _IDLE_SECONDS = 0.5
 _RETRY_SECONDS = 0.5
+_RECONSIDER_SECONDS = 5.0
+"""How often a partition that stands still is claimed anew: a person may have set its offset."""
 _MIB = 1024 * 1024
 _A_DAY_MS = 86_400_000
 _MOST_BATCH_BYTES = 8 * _MIB
@@ -81,6 +83,7 @@ class BatchConsumer:
         self._partitions = Partitions()
         self._custody = Custody(store, dead_letters, self._partitions, stop)
         self._waiting_for: SettlementFailed | None = None
+        self._reconsider_at = 0.0
 
     async def run(self) -> None:
         """Consume until told to stop. Anything else that is raised is a bug: the process must end."""
@@ -147,6 +150,10 @@ class BatchConsumer:
             await mirror.close(self._partitions.claims)
 
     async def _settle(self, claimer: Claimer) -> None:
+        now = asyncio.get_running_loop().time()
+        if self._partitions.stopped and now >= self._reconsider_at:
+            self._reconsider_at = now + _RECONSIDER_SECONDS
+            self._partitions.reconsider()
         try:
             await claimer.settle()
         except SettlementFailed as failure:

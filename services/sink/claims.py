@@ -83,13 +83,15 @@ class Claimer:
                 claims[place] = found.claim
             else:
                 stopped[place] = why
-                _log.error("partition_stopped", topic=place.topic, partition=place.partition, reason=why)
+                if self._partitions.stopped.get(place) != why:
+                    _log.error("partition_stopped", topic=place.topic, partition=place.partition, reason=why)
         self._partitions.settle(claims, stopped)
         for place in claims.keys() & self._partitions.claims.keys():
             self._resume(place, claims[place].next_offset)
         PARTITIONS.labels("claimed").set(len(self._partitions.claims))
         PARTITIONS.labels("stopped").set(len(self._partitions.stopped))
-        _log.info("partitions_claimed", claimed=len(claims), stopped=len(stopped))
+        if claims:
+            _log.info("partitions_claimed", claimed=len(claims), stopped=len(stopped))
 
     def _resume(self, place: Place, position: int) -> None:
         partition = TopicPartition(*place)

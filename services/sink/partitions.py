@@ -67,6 +67,7 @@ class Partitions:
     def settle(self, claims: Mapping[Place, Claim], stopped: Mapping[Place, str]) -> None:
         """Take over what a claim found, for partitions that are still unsettled."""
         self.claims |= {place: claim for place, claim in claims.items() if place in self._unsettled}
+        self.stopped = {place: why for place, why in self.stopped.items() if place not in self.claims}
         self.stopped |= {place: why for place, why in stopped.items() if place in self._unsettled}
         self._unsettled -= claims.keys() | stopped.keys()
 
@@ -74,6 +75,10 @@ class Partitions:
         """Read no further here."""
         self.claims.pop(place, None)
         self.stopped[place] = why
+
+    def reconsider(self) -> None:
+        """Claim what stands still once more: a person may have set its offset."""
+        self._unsettled |= self.stopped.keys()
 
     def advance(self, batch: Batch) -> None:
         """A batch is stored. Partitions that were revoked meanwhile stay unclaimed."""

@@ -45,3 +45,14 @@ STORED_WITHIN = """
     )
 """
 """Whether a batch of this topic was stored in the last seconds."""
+
+STORED = "SELECT * FROM consumer_offsets WHERE group_name = $1 ORDER BY topic, partition"
+
+RESET = """
+    INSERT INTO consumer_offsets AS o (group_name, topic, partition, epoch, next_offset, cluster_id, owner)
+    VALUES ($1, $2, $3, 1, $4, $5, 'operator')
+    ON CONFLICT (group_name, topic, partition) DO UPDATE SET
+        epoch = o.epoch + 1, next_offset = excluded.next_offset, cluster_id = excluded.cluster_id,
+        owner = excluded.owner, claimed_at = now()
+"""
+"""A person's decision: go on here, in this cluster. Whoever owned the partition is fenced and claims it anew."""

@@ -10,6 +10,9 @@ from schemas.codec import encode
 from schemas.event import Revision
 from schemas.topics import ANALYZED, DEAD_LETTER, RECEIVED, STARTED
 from services.runtime.kafka import KafkaConnection
+from services.sink.batch import Place
+from services.sink.offsets import CannotSet, reset, show, target_of
+from services.sink.partitions import LogRange
 from services.sink.recount import differing_cells
 from services.sink.settings import SinkSettings
 from tests.builders import a_conversation, an_envelope
@@ -218,3 +221,25 @@ async def test_a_partition_whose_offset_does_not_fit_stands_still_and_is_named(
         assert RECEIVED.name in str(check.detail)
         await complete(sender, "c1", Revision(2**42, 7))
         await eventually(lambda: _count(rows, "insights", 1), what="the other topics go on")
+        connection = KafkaConnection.from_settings(settings)
+        postgres = await asyncpg.connect(settings.database_url.get_secret_value())
+        try:
+            assert any(said in line for line in await show(connection, postgres))
+            await reset(connection, postgres, RECEIVED.name, None, to="beginning")
+            assert all(line.endswith("ok") for line in await show(connection, postgres))
+        finally:
+            await postgres.close()
+        await eventually(sink.is_ready, what="it goes on where a person said")
+        await accept(sender, "c2")
+        await eventually(lambda: _count(rows, "conversations", 2))
+
+
+@pytest.mark.parametrize("word", ["middle", "9", "21", "-1"])
+def test_an_offset_that_the_log_does_not_hold_is_refused(word: str) -> None:
+    with pytest.raises(CannotSet, match="holds 10 to 20"):
+        target_of(word, Place("received", 3), LogRange(10, 20))
+
+
+def test_the_ends_of_the_log_are_known_by_name() -> None:
+    log = LogRange(10, 20)
+    assert [target_of(word, Place("received", 3), log) for word in ("beginning", "15", "end")] == [10, 15, 20]
