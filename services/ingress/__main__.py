@@ -5,6 +5,7 @@ import gc
 
 from services.ingress.app import create_app
 from services.ingress.settings import IngressSettings
+from services.ingress.workers import run_workers, until_orphaned
 from services.runtime.api_keys import refuse_open_bind
 from services.runtime.connection_limits import ConnectionLimits
 from services.runtime.logs import configure_logging
@@ -20,9 +21,21 @@ def main() -> None:
     limits = ConnectionLimits(max_connections=settings.max_connections, request_seconds=settings.read_timeout_seconds)
 
     async def until_stopped(stop: asyncio.Event) -> int:
+        if settings.workers > 1:
+            return await run_workers(settings, stop)
+        watch = asyncio.create_task(until_orphaned(stop)) if settings.shares_port else None
         app = create_app(settings)
         _collect_rarely()
-        await serve(app, settings, stop=stop, limits=limits, drain_seconds=settings.drain_seconds)
+        await serve(
+            app,
+            settings,
+            stop=stop,
+            limits=limits,
+            drain_seconds=settings.drain_seconds,
+            reuse_port=settings.shares_port,
+        )
+        if watch is not None:
+            watch.cancel()
         return 0
 
     run(until_stopped)

@@ -57,11 +57,10 @@ def create_app(settings: IngressSettings, open_resources: OpenResources = open_r
 def front_door_of(settings: IngressSettings, proxies: TrustedProxies) -> FrontDoor:
     """The front door that the settings describe."""
     rate = settings.requests_per_second
-    burst = settings.burst or max(1, round(rate))
     return FrontDoor(
         access=Access.from_settings(settings),
         proxies=proxies,
-        bucket=TokenBucket(rate, burst) if rate else None,
+        bucket=TokenBucket(rate, settings.allowed_burst) if rate else None,
         clients=SlidingWindows(),
         key_limit=WindowLimit.parse(settings.client_limit),
         anonymous_limit=WindowLimit.parse(settings.anonymous_limit),

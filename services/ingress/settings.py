@@ -51,11 +51,22 @@ class IngressSettings(SharedSettings):
     drain_seconds: Annotated[float, Field(ge=0)] = Field(
         default=20.0, description="How long requests in flight may take to end after SIGTERM."
     )
+    workers: Annotated[int, Field(ge=1, le=64)] = Field(
+        default=1, description="Processes that serve; each has its share of the limits."
+    )
+    shares_port: bool = Field(
+        default=False, description="Set by the ingress itself for its workers: others listen on the same port."
+    )
     redis_url: SecretStr | None = Field(
         default=None,
         validation_alias="REDIS_URL",
         description="Where clients' limits are counted, so that several instances share them. Default: in memory.",
     )
+
+    @property
+    def allowed_burst(self) -> int:
+        """Posts that may come at once."""
+        return self.burst or max(1, round(self.requests_per_second))
 
     @field_validator("client_limit", "anonymous_limit")
     @classmethod

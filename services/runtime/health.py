@@ -14,12 +14,12 @@ from time import monotonic
 from typing import Any
 
 from fastapi import APIRouter, Request
-from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
+from prometheus_client import CONTENT_TYPE_LATEST
 from pydantic import JsonValue
 from starlette.responses import JSONResponse, Response
 
+from services.runtime.http_metrics import written_metrics
 from services.runtime.logs import get_logger
-from services.runtime.metrics import REGISTRY
 
 _log = get_logger(__name__)
 
@@ -128,7 +128,7 @@ class _Endpoints:
 
     async def metrics(self) -> Response:
         """Metrics in Prometheus' text format."""
-        return Response(generate_latest(REGISTRY), media_type=CONTENT_TYPE_LATEST)
+        return Response(written_metrics(), media_type=CONTENT_TYPE_LATEST)
 
     def _is_detailed_for(self, request: Request) -> bool:
         return self.health.always_detailed or bool(request.app.state.access.knows(request.headers.raw))

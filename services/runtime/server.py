@@ -123,7 +123,7 @@ async def serve(
         )
         servers = [(_server(app, limits, drain_seconds), listener)]
         if settings.metrics_port is not None:
-            metrics = listen(settings.metrics_port, port_variable="METRICS_PORT")
+            metrics = listen(settings.metrics_port, port_variable="METRICS_PORT", reuse_port=reuse_port)
             servers.append(
                 (_server(_metrics_app(app, settings), limits, drain_seconds), sockets.enter_context(metrics))
             )
