@@ -53,7 +53,6 @@ COMMANDS: Mapping[str, Entry] = {
     "keys": Entry("keys", OPERATION, "Make API keys."),
     "bench": Entry("bench", MEASUREMENT, "Put load on the pipeline and measure what it does."),
     "simulate-llm": Entry("simulate_llm", MEASUREMENT, "Run a local LLM endpoint that misbehaves on demand."),
-    "bench": Entry("bench", OPERATION, "Put load on the pipeline and measure what it does."),
 }
 _HELP = "Turns support conversations into insights: Kafka in, an analyzer, Postgres and a read API out."
 _EXAMPLES = """[bold]Examples[/bold]
