@@ -145,7 +145,10 @@ class Chat:
         fixed = tokens_of(call.instructions)
         self.statistics.answered(bodies, usage, instruction_tokens=fixed, cost_usd=usd_of(ticks))
         reply = completion_reply(text, usage, call=call.number, model=str(call.request.get("model")), fault=fault)
-        await self._send(send, reply, cut_at=len(reply.body) // 2 if kind is FaultKind.CUT_BODY else None)
+        breaks_off = kind in {FaultKind.CUT_BODY, FaultKind.STALL}
+        await self._send(send, reply, cut_at=len(reply.body) // 2 if breaks_off else None)
+        if fault is not None and kind is FaultKind.STALL:
+            await self._wait(fault.seconds)
 
     async def _wait(self, seconds: float | None) -> None:
         """Take this long, or until the end of the simulator; None is for ever."""

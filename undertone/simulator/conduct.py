@@ -30,6 +30,7 @@ class FaultKind(StrEnum):
     # on the wire
     RESET = "reset"
     HANG = "hang"
+    STALL = "stall"
     CUT_BODY = "cut_body"
     NOT_JSON = "not_json"
     HUGE = "huge"
@@ -75,7 +76,7 @@ class Fault(_Strict):
     """Of a call's results, for faults of single results without `when`; at least one is hit."""
     status: Annotated[int, Field(ge=500, le=599)] = 503
     seconds: Annotated[float, Field(ge=0)] | None = None
-    """How long `hang` (for ever by default) and `slow` (10 s) take."""
+    """How long `hang` and `stall` (for ever by default) and `slow` (10 s) take."""
     retry_after_seconds: Annotated[float, Field(ge=0)] | None = None
     """Stated with `rate_limited` and `server_error`."""
     as_date: bool = False

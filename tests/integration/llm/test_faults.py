@@ -76,10 +76,11 @@ async def test_a_retry_after_of_an_hour_is_read_as_seconds_and_as_a_date(
     assert raised.value.hold_seconds == pytest.approx(3600, abs=2)
 
 
-async def test_an_endpoint_that_hangs_is_given_up_after_the_timeout(
-    open_engine: OpenEngine, misbehave: Misbehave
+@pytest.mark.parametrize("kind", [FaultKind.HANG, FaultKind.STALL])
+async def test_an_endpoint_that_hangs_before_or_within_its_answer_is_given_up_after_the_timeout(
+    open_engine: OpenEngine, misbehave: Misbehave, kind: FaultKind
 ) -> None:
-    misbehave(FaultKind.HANG)
+    misbehave(kind)
 
     async with open_engine(timeout_seconds=0.3) as engine:
         began = asyncio.get_running_loop().time()
