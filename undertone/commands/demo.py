@@ -20,7 +20,8 @@ from undertone.embedded.reporter import ConsoleReporter
 from undertone.embedded.settings import StackSettings, load_stack_settings
 from undertone.embedded.stack import Stack
 from undertone.embedded.state import read_state
-from undertone.errors import UsageProblem
+from undertone.embedded.status import gather_status
+from undertone.errors import CommandError, UsageProblem
 from undertone.ingest.http_sender import TIMEOUT
 from undertone.settings import CommandLineSettings, api_key, key_headers
 from undertone.views.demo import findings, next_steps, outcome_line, took
@@ -87,13 +88,22 @@ class Demo:
     def _with_stack(self) -> int:
         state = read_state(self._settings.home)
         if state is not None and state.is_alive and state.phase == "running":
-            self._reporter.note("Undertone runs here already: the demo uses it, and leaves it running.")
-            return asyncio.run(self._analyse(state.addresses))
+            return asyncio.run(self._on_running_stack(state.addresses))
         # A key in somebody's environment must never be spent by surprise.
         options = StackOptions(self._settings, free_ports=True, environment={"ANALYZER_ENGINE": "offline"})
         code = run_in_foreground(options, self._reporter, self._on_own_stack)
         self._seconds["stop"] = time.monotonic() - self._began - sum(self._seconds.values())
         return code
+
+    async def _on_running_stack(self, addresses: Mapping[str, str]) -> int:
+        engine = (await gather_status(self._settings.home)).engine
+        if engine not in {None, "offline"}:
+            raise CommandError(
+                f"Undertone runs here with the engine {engine}, and the demo never spends money by surprise: stop it "
+                f"with `undertone down`, then start the demo."
+            )
+        self._reporter.note("Undertone runs here already: the demo uses it, and leaves it running.")
+        return await self._analyse(addresses)
 
     async def _on_own_stack(self, stack: Stack) -> int:
         """Analyse while the stack is kept alive; what ends first decides."""
