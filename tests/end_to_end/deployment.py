@@ -42,7 +42,8 @@ class Service:
 
     async def is_ready(self) -> bool:
         code = self.child.exit_code
-        assert code is None, f"{self.child.name} ended with {code}: {self.child.last_log_lines(5)}"
+        if code is not None:  # no AssertionError: waiting longer would not help
+            raise RuntimeError(f"{self.child.name} ended with {code}: {self.child.last_log_lines(5)}")
         return (await self.readiness())[0] == 200
 
     async def readiness(self) -> tuple[int, Json]:
