@@ -25,8 +25,10 @@ _WRITE_SETTINGS = {
     "idle_in_transaction_session_timeout": "15s",
     "lock_timeout": "20s",
     "statement_timeout": "60s",
-    # Every join is one of a batch with an index: a plan made while a table was small would scan it for ever. (What is
-    # looked up among a batch's own rows stands in arrays, which Postgres hashes by itself.)
+    # Every join is one of a batch with an index. A plan made while a table was small would scan it for ever, so plans
+    # are made for each batch, with its own size (1 ms a statement), and never by scanning or hashing a table. (What
+    # is looked up among a batch's own rows stands in arrays, which Postgres hashes by itself.)
+    "plan_cache_mode": "force_custom_plan",
     "enable_seqscan": "off",
     "enable_hashjoin": "off",
     "enable_mergejoin": "off",
