@@ -13,7 +13,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 FOLDER = Path(__file__).parent
-NOT_PROGRAMS = {"__main__", "__init__", "measure", "reference_endpoint"}
+NOT_PROGRAMS = {"__main__", "reference_endpoint"}
+"""They can be run and measure nothing."""
 
 
 @dataclass(frozen=True)
@@ -39,8 +40,8 @@ EFFORTS: dict[str, Effort] = {
 
 def programs() -> dict[str, Path]:
     """Every program by its name."""
-    found = {path.stem: path for path in sorted(FOLDER.glob("*.py"))}
-    return {name: path for name, path in found.items() if name not in NOT_PROGRAMS}
+    paths = (path for path in sorted(FOLDER.glob("*.py")) if path.stem not in NOT_PROGRAMS)
+    return {path.stem: path for path in paths if 'if __name__ == "__main__":' in path.read_text(encoding="utf-8")}
 
 
 def summary_of(path: Path) -> str:

@@ -29,6 +29,8 @@ class IngressLoad:
     text_bytes: int = DEFAULT_TEXT_BYTES
     bulk_size: int = 500
     api_key: str | None = None
+    is_distinct: bool = False
+    """No two texts are the same, so that nothing is answered from a cache."""
 
     def post_maker(self, url: SplitResult) -> NextPost:
         """Requests with ids that no other run has."""
@@ -39,6 +41,7 @@ class IngressLoad:
             text_bytes=self.text_bytes,
             bulk_size=self.bulk_size,
             api_key=self.api_key,
+            is_distinct=self.is_distinct,
         )
 
     def described(self, url: SplitResult) -> dict[str, object]:

@@ -45,10 +45,10 @@ class Ledger:
         """Note the answer to a request."""
         if status != ACCEPTED_STATUS:
             (self.unknown if status == UNKNOWN_STATUS else self.refused).update(post.ids)
-        elif post.conversations == 1:
-            self._accept(_members(body).get("conversation_id"), post.ids[0] if post.ids else None)
-        else:
+        elif post.is_bulk:
             self._bulk(post, _members(body).get("results"))
+        else:
+            self._accept(_members(body).get("conversation_id"), post.ids[0] if post.ids else None)
 
     def unanswered(self, post: Post) -> None:
         """Note that a request was sent and never answered."""
@@ -61,7 +61,7 @@ class Ledger:
         self.accepted.add(said)
 
     def _bulk(self, post: Post, results: object) -> None:
-        if not isinstance(results, list) or len(results) != post.conversations:
+        if not isinstance(results, list) or len(results) != len(post.ids):
             self.contradictions += 1
             return
         for sent, result in zip(post.ids, results, strict=True):

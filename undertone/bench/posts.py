@@ -35,7 +35,7 @@ class Post:
 
     request: bytes
     ids: Sequence[str]
-    conversations: int = 1
+    is_bulk: bool = False
 
 
 NextPost = Callable[[], Post]
@@ -62,11 +62,13 @@ class PostMaker:
         text_bytes: int = DEFAULT_TEXT_BYTES,
         bulk_size: int = 500,
         api_key: str | None = None,
+        is_distinct: bool = False,
     ) -> None:
         self._run = run
         self._shape = shape
         self._bulk_size = bulk_size
         self._texts = [json.dumps(text).encode() for text in texts_of(text_bytes)]
+        self._is_distinct = is_distinct
         self._made = 0
         path = "/api/v1/conversations/bulk" if shape is Shape.BULK else "/api/v1/conversations"
         lines = [
@@ -80,29 +82,23 @@ class PostMaker:
 
     def __call__(self) -> Post:
         """The next request."""
+        numbers = range(self._made + 1, self._made + 1 + (self._bulk_size if self._shape is Shape.BULK else 1))
+        self._made = numbers[-1]
         if self._shape is Shape.TEXT:
-            return Post(self._request(b'{"text":' + self._next_text() + b"}"), ())
-        if self._shape is not Shape.BULK:
-            identifier = self._next_id()
-            return Post(self._request(self._one(identifier)), (identifier,))
-        ids = [self._next_id() for _ in range(self._bulk_size)]
-        return Post(self._request(b"[" + b",".join(map(self._one, ids)) + b"]"), ids, len(ids))
+            return Post(self._request(b'{"text":%b}' % self._text(self._made)), ())
+        ids = [f"{self._run}-{number}" for number in numbers]
+        bodies = [self._one(identifier.encode(), number) for identifier, number in zip(ids, numbers, strict=True)]
+        body = b"[" + b",".join(bodies) + b"]" if self._shape is Shape.BULK else bodies[0]
+        return Post(self._request(body), ids, self._shape is Shape.BULK)
 
-    def _one(self, identifier: str) -> bytes:
+    def _one(self, identifier: bytes, number: int) -> bytes:
         if self._shape is Shape.EXTERNAL:
-            return b'{"external_id":"%b","text":%b}' % (identifier.encode(), self._text())
-        return b'{"conversation_id":"%b","turns":[{"role":"customer","text":%b}]}' % (identifier.encode(), self._text())
+            return b'{"external_id":"%b","text":%b}' % (identifier, self._text(number))
+        return b'{"conversation_id":"%b","turns":[{"role":"customer","text":%b}]}' % (identifier, self._text(number))
 
-    def _next_id(self) -> str:
-        self._made += 1
-        return f"{self._run}-{self._made}"
-
-    def _next_text(self) -> bytes:
-        self._made += 1
-        return self._text()
-
-    def _text(self) -> bytes:
-        return self._texts[self._made % _VARIANTS]
+    def _text(self, number: int) -> bytes:
+        text = self._texts[number % _VARIANTS]
+        return b'"About order %d: %b' % (number, text[1:]) if self._is_distinct else text
 
     def _request(self, body: bytes) -> bytes:
         return b"%b%d\r\n\r\n%b" % (self._head, len(body), body)

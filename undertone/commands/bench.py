@@ -22,6 +22,7 @@ from undertone.bench.result import Result
 from undertone.bench.run import Plan
 from undertone.bench.screen import Progress, print_summary
 from undertone.bench.target import ServerProcess, own_ingress, own_topics, temporary_kafka
+from undertone.commands.bench_pipeline import pipeline
 from undertone.embedded.reporter import ConsoleReporter
 from undertone.errors import CommandError, UsageProblem
 
@@ -33,6 +34,7 @@ def register(app: typer.Typer) -> None:
     bench = typer.Typer(name="bench", help="Put load on the pipeline and measure what it does.", no_args_is_help=True)
     bench.callback()(_bench)
     bench.command("ingress")(_ingress)
+    bench.command("pipeline")(pipeline)
     app.add_typer(bench)
 
 

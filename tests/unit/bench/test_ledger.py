@@ -9,7 +9,7 @@ from undertone.bench.posts import Post
 
 
 def post(*ids: str) -> Post:
-    return Post(b"", ids, len(ids))
+    return Post(b"", ids, is_bulk=len(ids) > 1)
 
 
 def accepted(identifier: str) -> bytes:
@@ -83,6 +83,13 @@ def test_a_bulk_answer_of_another_length_is_a_contradiction() -> None:
     ledger = Ledger()
     ledger.answered(post("a", "b"), 202, bulk([{"index": 0, "status": "accepted", "conversation_id": "a"}]))
     assert ledger.contradictions == 1
+
+
+def test_a_bulk_request_may_hold_one_conversation() -> None:
+    ledger = Ledger()
+    results = [{"index": 0, "status": "accepted", "conversation_id": "a"}]
+    ledger.answered(Post(b"", ("a",), is_bulk=True), 202, bulk(results))
+    assert ledger.accepted == {"a"}
 
 
 def test_ids_are_counted_by_the_keys_of_records() -> None:

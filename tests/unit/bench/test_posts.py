@@ -51,3 +51,10 @@ def test_a_key_goes_into_the_header() -> None:
 def test_texts_have_the_length_that_was_asked_for(length: int) -> None:
     assert {len(text.encode()) for text in texts_of(length)} == {length}
     assert texts_of(length) == texts_of(length)
+
+
+def test_distinct_texts_are_distinct_within_a_bulk_request_and_across_requests() -> None:
+    maker = PostMaker(URL, "run", shape=Shape.BULK, bulk_size=100, is_distinct=True)
+    bodies = [json.loads(parts(maker().request)[1]) for _ in range(3)]
+    texts = [one["turns"][0]["text"] for body in bodies for one in body]
+    assert len(set(texts)) == 300

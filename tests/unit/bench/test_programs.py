@@ -6,10 +6,9 @@ from benchmarks.__main__ import EFFORTS, chosen, programs, summary_of
 from benchmarks.measure import Report, abba
 
 
-def test_every_program_says_what_it_measures_and_how_it_is_run() -> None:
+def test_every_program_says_what_it_measures() -> None:
     for name, path in programs().items():
-        assert summary_of(path).endswith((".", ":")), name
-        assert '__name__ == "__main__"' in path.read_text(), name
+        assert summary_of(path), name
 
 
 def test_no_effort_names_a_program_that_is_not_there() -> None:
