@@ -1,0 +1,114 @@
+"""The analyzer's loop against a bare Faust loop, in one run on one Kafka.
+
+    python -m benchmarks.analyzer_loop --kafka HOST:PORT [--conversations 20000] [--rounds 3]
+
+The reference is a Faust agent that does the least that is safe: decode, publish with acks=all, acknowledge, in
+order. The analyzer does all of its work (places, windows, batches, insights) with an engine that answers at once.
+Both run as processes of their own, in turns; printed are conversations a second and CPU a conversation. The ratio
+(at least 0.8 is wanted) is that of the conversations a CPU second, medians: other processes disturb it less. Then
+the analyzer's memory with little and with much waiting in Kafka.
+"""
+
+import argparse
+import asyncio
+import json
+import os
+import statistics
+import sys
+import time
+import uuid
+from collections.abc import Sequence
+from typing import Any
+
+from aiokafka import AIOKafkaProducer
+
+from benchmarks.analyzer_loop_parts import measure_analyzer, measure_reference
+from schemas.codec import encode
+from schemas.topics import RECEIVED
+from tests.builders import a_conversation, a_turn, an_envelope
+from undertone.topics import apply
+
+WANTED_RATIO = 0.8
+
+
+async def fill(kafka: str, prefix: str, count: int) -> None:
+    """Create topics under a prefix and write conversations of five turns."""
+    await apply(kafka, prefix=prefix)
+    producer = AIOKafkaProducer(bootstrap_servers=kafka, acks="all", linger_ms=5, max_batch_size=1 << 20)
+    await producer.start()
+    try:
+        sent = []
+        for number in range(count):
+            turns = [
+                a_turn(f"Order {number} of {prefix} is late, said the customer, line {line}.") for line in range(5)
+            ]
+            conversation = a_conversation(f"conv-{number}", turns=turns)
+            value, headers = encode(conversation, an_envelope())
+            key = conversation.conversation_id.encode()
+            sent.append(await producer.send(prefix + RECEIVED.name, value, key=key, headers=headers))
+        for future in sent:
+            await future
+    finally:
+        await producer.stop()
+
+
+async def run_apart(what: str, kafka: str, prefix: str, count: int) -> dict[str, float]:
+    """Measure in a process of its own, so that neither warms the other up."""
+    process = await asyncio.create_subprocess_exec(
+        sys.executable, "-m", "benchmarks.analyzer_loop", "--measure", what, "--kafka", kafka,
+        "--prefix", prefix, "--conversations", str(count), stdout=asyncio.subprocess.PIPE,
+        env={name: value for name, value in os.environ.items() if not name.startswith(("ANALYZER_", "KAFKA_", "XAI_"))},
+    )  # fmt: skip
+    output, _ = await process.communicate()
+    if process.returncode != 0:
+        sys.exit(f"{what} ended with {process.returncode}")
+    measured: dict[str, float] = json.loads(output.splitlines()[-1])
+    return measured
+
+
+async def compare(kafka: str, count: int, rounds: int) -> float:
+    costs: dict[str, list[float]] = {"reference": [], "analyzer": []}
+    for turn in range(rounds):
+        prefix = f"bench-{uuid.uuid4().hex[:8]}-"
+        await fill(kafka, prefix, count)
+        for what, found in costs.items():
+            measured = await run_apart(what, kafka, prefix, count)
+            found.append(measured["cpu_us"])
+            print(
+                f"round {turn + 1}  {what:9}  {measured['per_second']:7.0f} conversations/s"
+                f"  {measured['cpu_us']:5.0f} us CPU each  {measured['rss_mib']:4.0f} MiB"
+            )
+    return statistics.median(costs["reference"]) / statistics.median(costs["analyzer"])
+
+
+async def memory(kafka: str, counts: Sequence[int]) -> None:
+    """The analyzer's memory while it works off a queue of each size."""
+    for count in counts:
+        prefix = f"bench-{uuid.uuid4().hex[:8]}-"
+        began = time.monotonic()
+        await fill(kafka, prefix, count)
+        filled = time.monotonic() - began
+        measured = await run_apart("analyzer", kafka, prefix, count)
+        print(f"queue of {count:8}  {measured['rss_mib']:4.0f} MiB at most  (filled in {filled:.0f} s)")
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--kafka", required=True)
+    parser.add_argument("--conversations", type=int, default=20_000)
+    parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--queues", type=int, nargs="*", default=[10_000, 100_000])
+    parser.add_argument("--measure", choices=["reference", "analyzer"], help=argparse.SUPPRESS)
+    parser.add_argument("--prefix", help=argparse.SUPPRESS)
+    options: Any = parser.parse_args()
+    if options.measure:
+        measure = measure_reference if options.measure == "reference" else measure_analyzer
+        print(json.dumps(measure(options.kafka, options.prefix, options.conversations)))
+        return
+    ratio = asyncio.run(compare(options.kafka, options.conversations, options.rounds))
+    print(f"ratio {ratio:.2f} (wanted: at least {WANTED_RATIO})")
+    asyncio.run(memory(options.kafka, options.queues))
+
+
+if __name__ == "__main__":
+    main()
