@@ -41,6 +41,9 @@ unit: setup ## The unit tests alone: seconds
 test-containers: setup ## Integration and end-to-end tests on Kafka and Postgres in Docker
 	@UNDERTONE_TEST_STACK=containers env -u XAI_API_KEY $(RUN) pytest -q tests/integration tests/end_to_end
 
+test-llm: setup ## The LLM engine against the real endpoint: a few calls, needs XAI_API_KEY, prints the cost
+	@$(RUN) benchmarks.llm_contract
+
 bench: setup ## Print the cost figures, each against its reference in the same run
 	@$(RUN) benchmarks
 
