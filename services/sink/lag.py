@@ -19,6 +19,7 @@ from services.sink.decoding import SINK_TOPICS
 from services.sink.failures import is_unavailable
 from services.sink.metrics import LAG
 from services.sink.sql import offsets as sql
+from services.sink.topic_partitions import partitions_of
 
 _log = get_logger(__name__)
 
@@ -33,6 +34,7 @@ class LagReader:
         self._connection = connection
         self._pool = pool
         self._client: AIOKafkaConsumer | None = None
+        self._partitions: list[TopicPartition] = []
         self._lock = asyncio.Lock()
         self._kept: dict[str, int] | None = None
         self._kept_at = float("-inf")
@@ -69,14 +71,9 @@ class LagReader:
 
     async def _log_ranges(self) -> tuple[Mapping[Any, int], Mapping[Any, int]]:
         client = await self._connected()
-        partitions = [
-            TopicPartition(self.name_of(topic), partition)
-            for topic in SINK_TOPICS
-            for partition in client.partitions_for_topic(self.name_of(topic)) or ()
-        ]
-        if not partitions:
-            return {}, {}
-        return await client.beginning_offsets(partitions), await client.end_offsets(partitions)
+        if len({partition.topic for partition in self._partitions}) < len(SINK_TOPICS):
+            self._partitions = await partitions_of(self._connection, [self.name_of(topic) for topic in SINK_TOPICS])
+        return await client.beginning_offsets(self._partitions), await client.end_offsets(self._partitions)
 
     async def _connected(self) -> AIOKafkaConsumer:
         if self._client is None:
@@ -88,16 +85,15 @@ class LagReader:
                     await client.stop()
                 raise
             self._client = client
-        await self._client.topics()  # makes the client learn of partitions that were created since
         return self._client
 
-    def _lag(
-        self, stored: Mapping[Any, int], beginnings: Mapping[Any, int], ends: Mapping[Any, int]
-    ) -> dict[str, int] | None:
+    def _lag(self, stored: Mapping[Any, int], beginnings: Mapping[Any, int], ends: Mapping[Any, int]) -> dict[str, int]:
+        """By topic; one that does not exist yet is left out."""
         lag: dict[str, int] = {}
         for topic in SINK_TOPICS:
-            name = self.name_of(topic)
-            of_topic = [partition for partition in ends if partition.topic == name]
+            of_topic = [partition for partition in ends if partition.topic == self.name_of(topic)]
+            if not of_topic:
+                continue
             lag[topic.name] = sum(max(0, ends[one] - max(stored.get(one, 0), beginnings[one])) for one in of_topic)
             LAG.labels(topic.name).set(lag[topic.name])
         return lag

@@ -12,7 +12,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import asyncpg
-from aiokafka import AIOKafkaConsumer, TopicPartition
+from aiokafka import AIOKafkaConsumer
 from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.errors import KafkaError
 
@@ -24,6 +24,7 @@ from services.sink.failures import UNAVAILABLE
 from services.sink.partitions import LogRange, reason_to_stop
 from services.sink.settings import SinkSettings
 from services.sink.sql import offsets as sql
+from services.sink.topic_partitions import partitions_of
 
 
 class CannotSet(Exception):  # noqa: N818 - it names what happened; the message is for the operator
@@ -41,12 +42,12 @@ class Logs:
 async def read_logs(connection: KafkaConnection) -> Logs:
     """Ask Kafka. Raises CannotSet when it does not answer."""
     names = [connection.topic_name(topic) for topic in SINK_TOPICS]
-    consumer = AIOKafkaConsumer(*names, **connection.client_options(), enable_auto_commit=False)
+    consumer = AIOKafkaConsumer(**connection.client_options(), enable_auto_commit=False)
     admin = AIOKafkaAdminClient(**connection.client_options())
     try:
         await consumer.start()
         await admin.start()
-        asked = [TopicPartition(name, one) for name in names for one in consumer.partitions_for_topic(name) or ()]
+        asked = await partitions_of(connection, names)
         beginnings, ends = await consumer.beginning_offsets(asked), await consumer.end_offsets(asked)
         cluster_id = str((await admin.describe_cluster())["cluster_id"])
     except (KafkaError, OSError) as error:

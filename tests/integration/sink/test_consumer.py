@@ -14,6 +14,7 @@ from services.sink.batch import Place
 from services.sink.offsets import CannotSet, reset, show, target_of
 from services.sink.partitions import LogRange
 from services.sink.recount import differing_cells
+from services.sink.resources import open_resources
 from services.sink.settings import SinkSettings
 from tests.builders import a_conversation, an_envelope
 from tests.infrastructure import Infrastructure
@@ -170,6 +171,20 @@ async def test_stored_offsets_are_written_to_kafka_for_lag_tools(
         assert await reader.committed(TopicPartition(connection.topic_name(RECEIVED), partition)) == 1
     finally:
         await reader.stop()
+
+
+async def test_lag_is_what_is_in_kafka_and_not_stored(
+    settings: SinkSettings, sender: Sender, rows: asyncpg.Pool
+) -> None:
+    async with open_resources(settings) as resources:
+        for index in range(3):
+            await accept(sender, f"c{index}")
+        assert (await resources.lag.by_topic() or {})[RECEIVED.name] == 3, "it is right the first time it is asked"
+    async with running_sink(settings) as sink:
+        await eventually(lambda: _count(rows, "conversations", 3))
+        assert await sink.resources.lag.by_topic() == dict.fromkeys(
+            (RECEIVED.name, ANALYZED.name, STARTED.name, DEAD_LETTER.name), 0
+        )
 
 
 async def test_partitions_move_between_sinks_that_join_and_leave_and_nothing_is_lost_or_doubled(

@@ -81,12 +81,12 @@ async def known(module_database: str) -> list[InsightProduced]:
     return insights
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def settings(infrastructure: Infrastructure, module_database: str) -> SinkSettings:
     return sink_settings(infrastructure.bootstrap_servers, module_database, "nobody.")
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 async def client(settings: SinkSettings, known: list[InsightProduced]) -> AsyncIterator[httpx.AsyncClient]:
     async with client_of(settings) as opened:
         yield opened
