@@ -55,18 +55,16 @@ COMMANDS: Mapping[str, Entry] = {
     "simulate-llm": Entry("simulate_llm", MEASUREMENT, "Run a local LLM endpoint that misbehaves on demand."),
 }
 _HELP = "Turns support conversations into insights: Kafka in, an analyzer, Postgres and a read API out."
-_EXAMPLES = """[bold]Examples[/bold]
+_EXAMPLES = """[bold]A first walk[/bold]
 
-  undertone demo
+  undertone demo                               [dim]everything once, in a minute[/dim]
+  undertone up --detach                        [dim]the same data, to stay[/dim]
+  undertone ingest mine.jsonl.gz --spread 7d   [dim]conversations of your own[/dim]
+  undertone insights --sentiment negative      [dim]the last 24 hours, with quotes[/dim]
+  undertone trends --days 7                    [dim]--json gives it to programs[/dim]
+  undertone down                               [dim]stop; the data stays[/dim]
 
-  undertone up --detach
-
-  undertone ingest conversations.jsonl --spread 7d
-
-  undertone insights --sentiment negative --since 7d
-
-  undertone trends --days 7
-"""
+[dim]`undertone COMMAND --help` has the options. Nothing needs a key, Docker, Java or root.[/dim]"""
 
 
 class LazyGroup(TyperGroup):

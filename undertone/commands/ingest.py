@@ -24,15 +24,11 @@ from undertone.times import describe_seconds, parse_duration
 _EPILOG = """[bold]Examples[/bold]
 
   undertone ingest conversations.jsonl.gz --spread 7d
-
   undertone ingest twcs.csv --shift-to-now --limit 10000
+  undertone ingest doubtful.jsonl --dry-run
 
-  undertone ingest broken.jsonl --dry-run
-
-An interrupted ingest continues when the same command is given again.
-
-Ingesting a file twice is harmless: what is there already does not change.
-"""
+[dim]An interrupted ingest continues when the same command is given again.
+Ingesting a file twice is harmless: what is there already does not change.[/dim]"""
 
 
 class Destination(StrEnum):

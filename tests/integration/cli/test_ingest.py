@@ -1,5 +1,7 @@
 """Files through the command line, the ingress and a real Kafka: nothing lost, nothing twice, all reported."""
 
+import asyncio
+import fcntl
 import gzip
 import json
 import signal
@@ -14,6 +16,7 @@ from tests.end_to_end.deployment import Deployment, deployed
 from tests.end_to_end.kafka_clients import read_all
 from tests.infrastructure import Infrastructure
 from tests.integration.cli.commands import Terminal
+from tests.waiting import eventually
 from undertone.demo import SAMPLE
 
 
@@ -132,7 +135,7 @@ async def test_a_dry_run_says_the_same_as_the_service_and_sends_nothing(
 async def test_an_interrupted_ingest_goes_on_where_it_stopped(
     terminal: Terminal, deployment: Deployment, tmp_path: Path, number: signal.Signals
 ) -> None:
-    name = _write(tmp_path / "many.jsonl", [*_conversations(12_000, "It broke. " * 40), "no conversation"])
+    name = _write(tmp_path / "many.jsonl", [*_conversations(5_000, "It broke. " * 40), "no conversation"])
     arguments = ("ingest", name, "--batch-size", "20", "--in-flight", "2")
 
     async def has_a_checkpoint() -> bool:
@@ -142,13 +145,13 @@ async def test_an_interrupted_ingest_goes_on_where_it_stopped(
     stopped = await terminal.run_until(has_a_checkpoint, number, *arguments)
     assert stopped.code == (130 if number is signal.SIGINT else -signal.SIGKILL)
     before = len(await _ids(deployment))
-    assert 200 < before < 12_000
+    assert 200 < before < 5_000
     ended = await terminal.run(*arguments)
     assert "going on after" in ended.err
-    assert ended.out.startswith("12,000 accepted, 1 rejected")
+    assert ended.out.startswith("5,000 accepted, 1 rejected")
     ids = await _ids(deployment)
-    assert len(set(ids)) == 12_000
-    assert len(ids) < 12_000 + before  # it did not begin anew
+    assert len(set(ids)) == 5_000
+    assert len(ids) < 5_000 + before  # it did not begin anew
     assert list((tmp_path / ".undertone" / "ingest").glob("*.json")) == []
 
 
@@ -187,31 +190,27 @@ def _interrupt_by_hand(checkpoints: Path, entries: int) -> None:
 async def test_an_ingress_that_goes_away_and_comes_back_costs_nothing(
     terminal: Terminal, deployment: Deployment, tmp_path: Path
 ) -> None:
-    name = _write(tmp_path / "many.jsonl", _conversations(6_000, "It broke. " * 40))
+    name = _write(tmp_path / "many.jsonl", _conversations(3_000, "It broke. " * 40))
     ingress = deployment.the("ingress")
 
     async def some_arrived() -> bool:
         return await ingress.metric("undertone_conversations_accepted_total") > 200
 
-    import asyncio  # noqa: PLC0415
-
     running = asyncio.create_task(terminal.run("ingest", name, "--batch-size", "20", "--in-flight", "2"))
-    from tests.waiting import eventually  # noqa: PLC0415
-
     await eventually(some_arrived, every_seconds=0.01)
     await ingress.kill()
     await ingress.restart()
     ended = await running
     assert ended.code == 0, ended.err
-    assert ended.out.startswith("6,000 accepted, 0 rejected")
-    assert len(set(await _ids(deployment))) == 6_000
+    assert ended.out.startswith("3,000 accepted, 0 rejected")
+    assert len(set(await _ids(deployment))) == 3_000
 
 
 async def test_an_ingest_at_the_instances_limit_slows_down_and_loses_nothing(
     infrastructure: Infrastructure, kafka_topics: str, tmp_path: Path
 ) -> None:
     alone = Deployment(infrastructure.bootstrap_servers, "", tmp_path, kafka_topics)
-    ingress = alone.add("ingress", INGRESS_REQUESTS_PER_SECOND="20", INGRESS_BURST="2")
+    ingress = alone.add("ingress", INGRESS_REQUESTS_PER_SECOND="20", INGRESS_BURST="10")
     name = _write(tmp_path / "a.jsonl", _conversations(200))
     async with deployed(alone):
         await alone.start()
@@ -221,8 +220,6 @@ async def test_an_ingest_at_the_instances_limit_slows_down_and_loses_nothing(
 
 
 async def test_two_ingests_of_one_file_at_once_are_refused(terminal: Terminal, tmp_path: Path) -> None:
-    import fcntl  # noqa: PLC0415
-
     name = _write(tmp_path / "a.jsonl", _conversations(3))
     assert (await terminal.run("ingest", name)).code == 0
     (lock,) = (tmp_path / ".undertone" / "ingest").glob("*.lock")
