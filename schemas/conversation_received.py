@@ -89,18 +89,22 @@ def content_hash_of(turns: Iterable[Turn]) -> str:
 
     This is all that an engine ever sees of a conversation, so equal hashes mean equal analyses.
     """
-    digest = hashlib.sha256()
+    parts = []
     for turn in turns:
         text = turn.text if turn.text.isascii() else unicodedata.normalize("NFC", turn.text)
         stripped = text.strip().encode()
-        digest.update(f"{turn.role.value}:{len(stripped)}:".encode())
-        digest.update(stripped)
-    return digest.hexdigest()
+        # A role is a string already; its `value` costs more than all the rest.
+        parts.append(b"%b:%d:%b" % (turn.role.encode(), len(stripped), stripped))
+    return hashlib.sha256(b"".join(parts)).hexdigest()
 
 
 def occurred_at_of(turns: Iterable[Turn], received_at: datetime) -> datetime:
     """The latest time that any turn states, else received_at."""
-    return max((turn.at for turn in turns if turn.at is not None), default=received_at)
+    latest = None
+    for turn in turns:
+        if turn.at is not None and (latest is None or turn.at > latest):
+            latest = turn.at
+    return received_at if latest is None else latest
 
 
 def refuse_implausible_time(moment: datetime, now: datetime) -> datetime:

@@ -28,6 +28,8 @@ def refuse_unstorable_text(text: str) -> str:
     """
     if "\x00" in text:
         raise ValueError("contains the character U+0000, which cannot be stored")
+    if text.isascii():
+        return text
     try:
         text.encode()
     except UnicodeEncodeError as error:
