@@ -169,6 +169,9 @@ def _explain(error: Exception) -> int:
     if isinstance(error, _known_errors()):
         sys.stderr.write(f"undertone: {error}\n")
         return getattr(error, "exit_code", 1)
+    if isinstance(error, OSError) and error.filename is not None:
+        sys.stderr.write(f"undertone: {error.filename}: {error.strerror}.\n")
+        return 1
     sys.stderr.write(
         f"undertone: this is a bug: {type(error).__name__}: {error}\n"
         f"Run it again with UNDERTONE_TRACEBACK=1 to see where, and please report it.\n"

@@ -3,12 +3,13 @@
 import csv
 import io
 import shutil
+import sqlite3
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from itertools import islice
 from pathlib import Path
 
-from undertone.errors import UsageProblem
+from undertone.errors import CommandError, UsageProblem
 from undertone.ingest.entries import MAX_ENTRY_BYTES, Entry, Found, Unreadable
 from undertone.ingest.opening import DAMAGED_GZIP, InputFile
 from undertone.ingest.threads import StoredTweet, ThreadStore
@@ -48,16 +49,22 @@ class TwitterCsv:
             return
         self._refuse_full_disk()
         self._store_path.parent.mkdir(parents=True, exist_ok=True)
-        store = ThreadStore(self._store_path)
-        if not store.is_complete:
-            store.begin()
-            rows = self._rows(store)
-            while part := list(islice(rows, _ROWS_A_STATEMENT)):
-                store.add(part)
-                yield
-            store.complete()
+        try:
+            store = ThreadStore(self._store_path)
+            if not store.is_complete:
+                yield from self._fill(store)
+        except sqlite3.Error as error:
+            raise CommandError(f"{self._store_path} cannot hold the reply chains: {error}.") from error
         self._total = store.count()
         self._store = store
+
+    def _fill(self, store: ThreadStore) -> Iterator[None]:
+        store.begin()
+        rows = self._rows(store)
+        while part := list(islice(rows, _ROWS_A_STATEMENT)):
+            store.add(part)
+            yield
+        store.complete()
 
     def entries(self, skip: int = 0) -> Iterator[Found]:
         """Rows that are no tweets first, then the conversations."""

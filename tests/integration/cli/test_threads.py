@@ -12,7 +12,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from undertone.errors import UsageProblem
+from undertone.errors import CommandError, UsageProblem
 from undertone.ingest import twitter_csv
 from undertone.ingest.entries import Entry, Unreadable
 from undertone.ingest.opening import InputFile
@@ -150,6 +150,13 @@ def test_gzip_is_read_and_a_cut_off_one_gives_what_is_whole(tmp_path: Path) -> N
     reader.close(is_finished=True)
     assert sum(isinstance(one, Entry) for one in found) > 1000
     assert any(isinstance(one, Unreadable) and "damaged" in one.problem for one in found)
+
+
+def test_a_store_that_is_damaged_is_one_sentence(tmp_path: Path) -> None:
+    reader = _reader(tmp_path, [Row("1")])
+    (tmp_path / "store.sqlite").write_bytes(b"not a database, but long enough to look like one " * 100)
+    with pytest.raises(CommandError, match="cannot hold the reply chains: file is not a database"):
+        list(reader.entries())
 
 
 def test_a_full_disk_is_said_before_anything_is_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

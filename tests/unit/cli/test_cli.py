@@ -36,6 +36,7 @@ def _run(error: BaseException, capsys: pytest.CaptureFixture[str]) -> tuple[int,
     [
         (CommandError("Kafka is away."), 1, "undertone: Kafka is away.\n"),
         (UsageProblem("a.csv does not exist."), 2, "undertone: a.csv does not exist.\n"),
+        (PermissionError(13, "Permission denied", "/data/ingest"), 1, "undertone: /data/ingest: Permission denied.\n"),
         (KeyboardInterrupt(), 130, ""),
         (typer.BadParameter("not so."), 2, "not so. Try: undertone demo --help\n"),
     ],
