@@ -22,6 +22,8 @@ FOLDER = Path(__file__).parent / "migrations"
 _FILE_NAME = re.compile(r"^(\d{4})_([a-z0-9_]+)\.sql$")
 _LOCK = 0x756E6465  # any number that nothing else in the database locks: "unde"
 
+OLDEST_POSTGRES = 18
+
 _CREATE_TABLE = """
     CREATE TABLE IF NOT EXISTS schema_migrations (
         version integer PRIMARY KEY,
@@ -98,8 +100,15 @@ async def missing_migrations(connection: asyncpg.Connection) -> list[str]:
     return [str(migration) for migration in read_migrations() if migration.version not in applied]
 
 
+def refuse_old_server(major: int) -> None:
+    """Raises CannotMigrate for a Postgres whose INSERT cannot tell what a row was before (RETURNING old)."""
+    if major < OLDEST_POSTGRES:
+        raise CannotMigrate(f"Postgres {OLDEST_POSTGRES} or newer is needed, this server is {major}: upgrade it")
+
+
 async def apply(connection: asyncpg.Connection) -> list[Migration]:
     """Apply what is pending and return it; waits for another `apply` on the same database."""
+    refuse_old_server(connection.get_server_version().major)
     known = read_migrations()
     await connection.execute("SELECT pg_advisory_lock($1)", _LOCK)
     try:

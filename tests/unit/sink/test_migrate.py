@@ -2,7 +2,15 @@ from pathlib import Path
 
 import pytest
 
-from services.sink.migrate import CannotMigrate, Migration, main, new_file, pending, read_migrations
+from services.sink.migrate import (
+    CannotMigrate,
+    Migration,
+    main,
+    new_file,
+    pending,
+    read_migrations,
+    refuse_old_server,
+)
 
 FIRST, SECOND = Migration(1, "first", "SELECT 1"), Migration(2, "second", "SELECT 2")
 
@@ -67,3 +75,9 @@ def test_a_postgres_that_is_away_is_one_sentence(
     assert said.count("\n") == 1
     assert "DATABASE_URL" in said
     assert "secret" not in said
+
+
+def test_a_postgres_that_is_too_old_is_refused() -> None:
+    refuse_old_server(18)
+    with pytest.raises(CannotMigrate, match="Postgres 18 or newer is needed, this server is 17"):
+        refuse_old_server(17)
