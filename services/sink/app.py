@@ -40,9 +40,8 @@ def create_app(settings: SinkSettings, resources: Resources, role: Role, consume
 
 def _checks(resources: Resources, consumer: BatchConsumer | None) -> dict[str, Check]:
     async def postgres() -> CheckResult:
-        is_up = await resources.database.is_up()
-        detail = None if is_up else "Postgres does not answer, or `undertone migrate` was not run"
-        return CheckResult(ok=is_up, detail=detail)
+        problem = await resources.database.problem()
+        return CheckResult(ok=problem is None, detail=problem)
 
     checks: dict[str, Check] = {"postgres": postgres}
     if consumer is not None:

@@ -11,6 +11,7 @@ from services.runtime.logs import get_logger
 from services.runtime.problems import Problem
 from services.sink.failures import is_unavailable, without_values
 from services.sink.metrics import POOL_IN_USE
+from services.sink.migrate import missing_migrations
 
 _log = get_logger(__name__)
 
@@ -85,6 +86,7 @@ class Database:
 
     def __init__(self, pool: asyncpg.Pool) -> None:
         self._pool = pool
+        self._is_migrated = False
 
     @asynccontextmanager
     async def snapshot(self) -> AsyncIterator[Any]:
@@ -106,14 +108,23 @@ class Database:
             raise _away() from error
 
     async def is_up(self) -> bool:
-        """Whether a query answers, on tables that are there."""
+        """Whether a query answers."""
+        return await self.problem() is None
+
+    async def problem(self) -> str | None:
+        """Why nothing can be read or stored now, in one sentence; None when all is well."""
         try:
             async with asyncio.timeout(_PROBE_SECONDS), self._pool.acquire() as connection:
-                return bool(await connection.fetchval("SELECT to_regclass('consumer_offsets') IS NOT NULL"))
+                if self._is_migrated:
+                    await connection.fetchval("SELECT 1")
+                    return None
+                missing = await missing_migrations(connection)
         except Exception as error:
             if not is_unavailable(error):
                 raise
-            return False
+            return f"Postgres does not answer: {without_values(error)}"
+        self._is_migrated = not missing
+        return f"run `undertone migrate`, the database lacks {', '.join(missing)}" if missing else None
 
 
 def _away() -> Problem:

@@ -5,6 +5,7 @@ from collections.abc import Iterator
 import asyncpg
 import pytest
 
+from services.sink.database import Database
 from services.sink.migrate import CannotMigrate, apply, main, missing_migrations, read_migrations
 from tests.infrastructure import Infrastructure
 from tests.infrastructure.databases import drop_database, url_of
@@ -60,3 +61,12 @@ def test_the_command_says_what_it_did(
     assert (main([]), capsys.readouterr().out.splitlines()[0]) == (0, f"applied {first}")
     assert (main(["apply"]), capsys.readouterr().out) == (0, "nothing to apply\n")
     assert (main(["status"]), capsys.readouterr().out.splitlines()[0]) == (0, f"applied {first}")
+
+
+async def test_a_service_names_the_migrations_that_it_waits_for(empty_database: str) -> None:
+    async with asyncpg.create_pool(empty_database, min_size=1, max_size=1) as pool:
+        database = Database(pool)
+        assert "run `undertone migrate`, the database lacks 0001_" in str(await database.problem())
+        async with pool.acquire() as connection:
+            await apply(connection)
+        assert await database.problem() is None
