@@ -182,6 +182,8 @@ def shape_of(members: dict[str, Any]) -> type[Posted]:
 
 def likely_shape(text: bytes) -> type[Posted]:
     """The shape to try first; a wrong guess costs time only, since no text is good in two shapes."""
+    if text.startswith(b'{"text"'):
+        return PostedSingleText
     if b'"turns"' in text or b'"messages"' in text:
         return PostedConversation
     return PostedExternalText if b'"external_id"' in text else PostedSingleText

@@ -87,10 +87,15 @@ class _Exchange:
 
 def _completed(headers: list[tuple[bytes, bytes]], correlation: str) -> list[tuple[bytes, bytes]]:
     completed = [*headers, _NO_SNIFF, (b"x-correlation-id", correlation.encode())]
-    names = {name for name, _ in headers}
-    if b"cache-control" not in names:
+    has_cache_control = has_policy = False
+    for name, _ in headers:
+        if name == b"cache-control":
+            has_cache_control = True
+        elif name == b"content-security-policy":
+            has_policy = True
+    if not has_cache_control:
         completed.append(_NO_STORE)
-    if b"content-security-policy" not in names:
+    if not has_policy:
         completed.append(_HIDES)
     return completed
 
