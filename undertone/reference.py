@@ -9,8 +9,11 @@ from types import ModuleType
 from prometheus_client.metrics import MetricWrapperBase
 from pydantic import SecretStr
 from pydantic.fields import FieldInfo
+from pydantic_settings import BaseSettings
 
 from services.runtime.settings import SharedSettings, variable_name
+from undertone.embedded.settings import StackSettings
+from undertone.settings import CommandLineSettings
 
 _DOCS = Path(__file__).parent.parent / "docs"
 _SETTINGS = {
@@ -41,10 +44,12 @@ def configuration() -> str:
         settings_class = getattr(importlib.import_module(module), name)
         shared = set(SharedSettings.model_fields) - {"host", "instance_id"}
         lines += [f"\n## {title}\n", *_table(settings_class, set(settings_class.model_fields) - shared)]
+    lines += ["\n## The command line\n", *_table(CommandLineSettings, {"api_url", "read_api_url", "api_key"})]
+    lines += ["\n## The stack of `undertone up`\n", *_table(StackSettings, set(StackSettings.model_fields))]
     return "\n".join(lines) + "\n"
 
 
-def _table(settings_class: type[SharedSettings], names: set[str]) -> Iterator[str]:
+def _table(settings_class: type[BaseSettings], names: set[str]) -> Iterator[str]:
     yield "| variable | default | meaning |"
     yield "|---|---|---|"
     for name, field in settings_class.model_fields.items():
@@ -53,7 +58,9 @@ def _table(settings_class: type[SharedSettings], names: set[str]) -> Iterator[st
 
 
 def _default(field: FieldInfo) -> str:
-    default = field.get_default(call_default_factory=True)
+    if field.default_factory is not None:
+        return ""  # it depends on the machine
+    default = field.get_default()
     if isinstance(default, SecretStr):
         default = default.get_secret_value()
     return "" if default in (None, "") else f"`{str(default).lower() if isinstance(default, bool) else default}`"
