@@ -17,8 +17,11 @@ MAX_JSON_DEPTH = 32
 
 
 def to_utc(moment: datetime) -> datetime:
-    """The same instant, stated in UTC."""
-    return moment.astimezone(UTC)
+    """The same instant, stated in UTC. Raises ValueError at the ends of time, where UTC has no such date."""
+    try:
+        return moment.astimezone(UTC)
+    except OverflowError as error:
+        raise ValueError("is out of the range of times") from error
 
 
 def refuse_unstorable_text(text: str) -> str:

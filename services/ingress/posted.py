@@ -56,13 +56,6 @@ def _iso_time(value: Any) -> Any:
     return value
 
 
-def _in_utc(moment: Any) -> Any:
-    try:
-        return to_utc(moment)
-    except (OverflowError, ValueError):
-        raise ValueError("is out of the range of times") from None
-
-
 def _bounded(limit_bytes: int) -> AfterValidator:
     def check(value: dict[str, JsonValue]) -> dict[str, JsonValue]:
         if len(json.dumps(value, ensure_ascii=False).encode()) > limit_bytes:
@@ -80,7 +73,7 @@ PostedRole = Annotated[
 PostedTime = Annotated[
     AwareDatetime,
     BeforeValidator(_iso_time),
-    AfterValidator(_in_utc),
+    AfterValidator(to_utc),
     WithJsonSchema({"type": "string", "format": "date-time", "pattern": r"^2\d{3}-\d\d-\d\dT.*([Zz]|[+-]\d\d:\d\d)$"}),
 ]
 _Storable = AfterValidator(refuse_unstorable_text)
