@@ -82,6 +82,8 @@ def _hand_over_to_a_newer_python() -> NoReturn:
 
 
 def _make_venv() -> None:
+    if VENV_PYTHON.exists() and _run([str(VENV_PYTHON), "-m", "pip", "--version"]).returncode == 0:
+        return  # packages change in place: whatever runs from it goes on
     if _run([sys.executable, "-m", "venv", "--clear", str(VENV)]).returncode != 0:
         fail("this Python cannot make a virtual environment; on Debian and Ubuntu: apt install python3-venv")
 

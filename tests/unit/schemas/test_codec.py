@@ -84,6 +84,8 @@ def test_a_content_hash_that_is_wrong_is_computed_anew() -> None:
         (b'{"conversation_id": "conv_1", "turns": [{"text": "a\\u0000b"}]}', "turns.0.text"),
         (b'{"conversation_id": "conv_1", "turns": [{"text": "a\\ud800b"}]}', "Invalid JSON"),
         (b'{"conversation_id": "conv_1", "turns": [{"text": "x", "at": "2026-01-01T00:00:00"}]}', "turns.0.at"),
+        (b'{"conversation_id": "conv_1", "turns": [{"text": "x", "at": "0001-01-01T00:00:00+14:00"}]}', "turns.0.at"),
+        (b'{"conversation_id": "conv_1", "turns": [{"text": "x", "at": "9999-12-31T23:59:59-14:00"}]}', "turns.0.at"),
         (b'{"conversation_id": "conv_1", "turns": [{"text": "x", "at": "2099-01-01T00:00:00Z"}]}', "occurred_at"),
         (b'{"conversation_id": "conv_1", "turns": [{"text": "x", "at": "1999-12-31T00:00:00Z"}]}', "occurred_at"),
         (b'{"conversation_id": "conv_1", "turns": [{"text": "x"}], "metadata": {"a": NaN}}', "metadata"),
