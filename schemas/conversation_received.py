@@ -89,12 +89,17 @@ def content_hash_of(turns: Iterable[Turn]) -> str:
 
     This is all that an engine ever sees of a conversation, so equal hashes mean equal analyses.
     """
+    return content_hash_of_utterances((turn.role, turn.text) for turn in turns)
+
+
+def content_hash_of_utterances(utterances: Iterable[tuple[Role, str]]) -> str:
+    """The same, of roles and texts."""
     parts = []
-    for turn in turns:
-        text = turn.text if turn.text.isascii() else unicodedata.normalize("NFC", turn.text)
+    for role, said in utterances:
+        text = said if said.isascii() else unicodedata.normalize("NFC", said)
         stripped = text.strip().encode()
         # A role is a string already; its `value` costs more than all the rest.
-        parts.append(b"%b:%d:%b" % (turn.role.encode(), len(stripped), stripped))
+        parts.append(b"%b:%d:%b" % (role.encode(), len(stripped), stripped))
     return hashlib.sha256(b"".join(parts)).hexdigest()
 
 

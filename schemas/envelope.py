@@ -61,16 +61,14 @@ def new_traceparent() -> str:
 
 def to_headers(envelope: Envelope, event_type: str) -> list[tuple[str, bytes]]:
     """The headers of a record that carries an event of this type."""
-    headers = [
-        _SPEC_VERSION_HEADER,
-        ("ce_id", envelope.id.encode()),
-        ("ce_source", envelope.source.encode()),
-        ("ce_type", event_type.encode()),
-        ("ce_time", envelope.time.isoformat().encode()),
-        _CONTENT_TYPE_HEADER,
-        ("traceparent", envelope.traceparent.encode()),
-        ("undertone_correlation_id", envelope.correlation_id.encode()),
-    ]
+    headers = headers_of_original(
+        event_type,
+        event_id=envelope.id,
+        source=envelope.source,
+        time=envelope.time,
+        correlation_id=envelope.correlation_id,
+        traceparent=envelope.traceparent,
+    )
     if envelope.revision is not None:
         headers.append(("undertone_revision", str(envelope.revision).encode()))
     if envelope.replay_id is not None:
@@ -78,6 +76,26 @@ def to_headers(envelope: Envelope, event_type: str) -> list[tuple[str, bytes]]:
     if envelope.analysis_version is not None:
         headers.append(("undertone_analysis_version", envelope.analysis_version.encode()))
     return headers
+
+
+def headers_of_original(
+    event_type: str, *, event_id: str, source: str, time: datetime, correlation_id: str, traceparent: str
+) -> list[tuple[str, bytes]]:
+    """The headers of an event that is no copy, `ce_id` at CE_ID: for writers of many."""
+    return [
+        _SPEC_VERSION_HEADER,
+        ("ce_id", event_id.encode()),
+        ("ce_source", source.encode()),
+        ("ce_type", event_type.encode()),
+        ("ce_time", time.isoformat().encode()),
+        _CONTENT_TYPE_HEADER,
+        ("traceparent", traceparent.encode()),
+        ("undertone_correlation_id", correlation_id.encode()),
+    ]
+
+
+CE_ID = 1
+"""The place of `ce_id` among the headers."""
 
 
 def read_text_headers(headers: Headers) -> Mapping[str, str]:

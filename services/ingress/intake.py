@@ -1,18 +1,18 @@
 """The steps between a read conversation and an answer: its id, its event, its record, its acknowledgement."""
 
+import json
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, NamedTuple
 
-from schemas.codec import encode_value
 from schemas.conversation_received import ConversationReceived
-from schemas.envelope import Envelope, to_headers
+from schemas.envelope import CE_ID, headers_of_original
 from services.ingress.identifiers import new_conversation_id, repeatable_conversation_id
 from services.ingress.metrics import ACCEPTED, REFUSED
-from services.ingress.normalise import normalise, to_event
 from services.ingress.posted import Posted, PostedConversation, PostedExternalText
 from services.ingress.reading import Reading
+from services.ingress.record_values import value_of
 from services.ingress.refusals import Refusal
 from services.ingress.sends import Sends, Sent
 from services.runtime.problems import FieldProblem, Problem
@@ -36,8 +36,7 @@ class Sender:
     traceparent: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Outcome:
+class Outcome(NamedTuple):
     """What became of one conversation of a request."""
 
     status: str
@@ -54,6 +53,12 @@ class Outcome:
             "error": self.error,
         }
         return {name: value for name, value in members.items() if value is not None}
+
+    def json(self, index: int) -> str:
+        """The same as JSON."""
+        if self.error is None:  # nothing here holds what JSON would escape
+            return f'{{"index":{index},"status":"{self.status}","conversation_id":"{self.conversation_id}"}}'
+        return json.dumps(self.members(index), ensure_ascii=False, separators=(",", ":"))
 
 
 def utc_now() -> datetime:
@@ -106,14 +111,14 @@ class Intake:
 
     def _headers(self, sender: Sender, now: datetime) -> "Headers":
         """The headers of the events of one request; each event's id is made unique by its number."""
-        envelope = Envelope(
-            id=random_ids.hex(32),
+        return headers_of_original(
+            ConversationReceived.type,
+            event_id=random_ids.hex(32),
             source=self.source,
             time=now,
             correlation_id=sender.correlation_id,
             traceparent=sender.traceparent or _new_traceparent(),
         )
-        return to_headers(envelope, ConversationReceived.type)
 
 
 def _new_traceparent() -> str:
@@ -126,12 +131,13 @@ Headers = list[tuple[str, bytes]]
 
 def _numbered(headers: Headers, number: int) -> Headers:
     """The headers with an event id of their own; made so since a request may carry 500 events."""
-    return [(name, b"%b-%d" % (value, number)) if name == "ce_id" else (name, value) for name, value in headers]
+    numbered = headers.copy()
+    numbered[CE_ID] = ("ce_id", b"%b-%d" % (headers[CE_ID][1], number))
+    return numbered
 
 
 def _record(posted: Posted, conversation_id: str, now: datetime, headers: Headers) -> Record:
-    event = to_event(normalise(posted), conversation_id, now)
-    return Record(conversation_id.encode(), encode_value(event), headers)
+    return Record(conversation_id.encode(), value_of(posted, conversation_id, now), headers)
 
 
 def _choose_id(posted: Posted, sender: Sender, index: int | None, now: datetime) -> str | Refusal:

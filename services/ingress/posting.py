@@ -3,7 +3,6 @@
 FastAPI describes them (OpenAPI) and would call the same code; the edge calls it without the framework in between.
 """
 
-import json
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
@@ -80,20 +79,25 @@ class Posting:
 
 
 def _bulk_answer(outcomes: Sequence[Outcome]) -> Answer:
-    accepted = sum(outcome.status == "accepted" for outcome in outcomes)
-    rejected = sum(outcome.status == "rejected" for outcome in outcomes)
+    statuses = [outcome.status for outcome in outcomes]
+    accepted, rejected = statuses.count("accepted"), statuses.count("rejected")
+    if not accepted:
+        raise _nothing_accepted(outcomes, rejected)
+    results = ",".join([outcome.json(index) for index, outcome in enumerate(outcomes)])
+    counts = f'"ingested":{len(outcomes) - rejected},"enqueued":{accepted},"rejected":{rejected}'
+    return Answer(202, f'{{{counts},"results":[{results}]}}'.encode("utf-8", "backslashreplace"))
+
+
+def _nothing_accepted(outcomes: Sequence[Outcome], rejected: int) -> Problem:
     members = {
         "ingested": len(outcomes) - rejected,
-        "enqueued": accepted,
+        "enqueued": 0,
         "rejected": rejected,
         "results": [outcome.members(index) for index, outcome in enumerate(outcomes)],
     }
-    if not accepted and rejected < len(outcomes):
-        raise unavailable(members)
-    if not accepted:
-        raise Problem(400, "invalid_schema", "No conversation was accepted; `results` says why", members=members)
-    body = json.dumps(members, ensure_ascii=False, separators=(",", ":"))
-    return Answer(202, body.encode("utf-8", "backslashreplace"))
+    if rejected < len(outcomes):
+        return unavailable(members)
+    return Problem(400, "invalid_schema", "No conversation was accepted; `results` says why", members=members)
 
 
 def _nothing_readable(readings: Sequence[Reading]) -> Problem:

@@ -1,0 +1,71 @@
+"""However a record's value is written, it is the same event."""
+
+import json
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from schemas.codec import encode_value
+from schemas.conversation_received import ConversationReceived
+from schemas.envelope import CE_ID, headers_of_original
+from services.ingress.normalise import normalise, to_event
+from services.ingress.reading import read_one
+from services.ingress.record_values import value_of
+from services.ingress.refusals import Refusal
+
+NOW = datetime(2026, 11, 21, 10, 0, 0, 123456, UTC)
+texts = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\x00"), min_size=1, max_size=80)
+times = st.integers(1_000_000_000, 1_700_000_000).map(lambda one: datetime.fromtimestamp(one, UTC).isoformat())
+objects = st.dictionaries(texts, st.none() | st.booleans() | st.integers(-9, 9) | texts, max_size=3)
+
+
+def some(members: dict[str, st.SearchStrategy[Any]]) -> st.SearchStrategy[dict[str, Any]]:
+    return st.fixed_dictionaries({}, optional=members)
+
+
+def merged(*parts: st.SearchStrategy[dict[str, Any]]) -> st.SearchStrategy[dict[str, Any]]:
+    return st.tuples(*parts).map(lambda found: {name: value for part in found for name, value in part.items()})
+
+
+turns = merged(
+    st.fixed_dictionaries({"text": texts}),
+    some({"role": st.sampled_from(["customer", "user", "agent", "system"])}),
+    st.just({}) | some({"author": texts, "at": times}),
+)
+conversations = merged(
+    st.fixed_dictionaries({"turns": st.lists(turns, min_size=1, max_size=4)}),
+    st.just({})
+    | some({"channel": st.just("email"), "language": st.just("pt-BR"), "metadata": objects, "raw": objects}),
+)
+single_texts = merged(
+    st.fixed_dictionaries({"text": texts}),
+    st.just({}) | some({"author": texts, "timestamp": times, "raw_data": objects}),
+)
+external_texts = merged(
+    st.fixed_dictionaries({"external_id": st.just("order-1"), "text": texts}), st.just({}) | some({"raw": objects})
+)
+
+
+@given(conversations | single_texts | external_texts)
+def test_a_value_reads_as_the_event_that_would_have_been_built(members: dict[str, Any]) -> None:
+    posted = read_one(json.dumps(members, ensure_ascii=False).encode(), NOW)
+    assert not isinstance(posted, Refusal), posted
+    expected = encode_value(to_event(normalise(posted), "conv_1", NOW))
+    written = value_of(posted, "conv_1", NOW)
+    assert ConversationReceived.model_validate_json(written) == ConversationReceived.model_validate_json(expected)
+
+
+@given(texts, st.integers(-600, 600))
+def test_the_time_of_receipt_is_kept_to_the_microsecond(text: str, minutes: int) -> None:
+    posted = read_one(json.dumps({"text": text}).encode(), NOW)
+    assert not isinstance(posted, Refusal)
+    moment = NOW + timedelta(minutes=minutes, microseconds=minutes)
+    event = ConversationReceived.model_validate_json(value_of(posted, "conv_1", moment))
+    assert event.received_at == event.occurred_at == moment
+
+
+def test_the_event_id_stands_where_it_is_looked_for() -> None:
+    headers = headers_of_original("t", event_id="an id", source="s", time=NOW, correlation_id="c", traceparent="p")
+    assert headers[CE_ID] == ("ce_id", b"an id")
