@@ -65,7 +65,7 @@ def to_headers(envelope: Envelope, event_type: str) -> list[tuple[str, bytes]]:
         event_type,
         event_id=envelope.id,
         source=envelope.source,
-        time=envelope.time,
+        time=envelope.time.isoformat(),
         correlation_id=envelope.correlation_id,
         traceparent=envelope.traceparent,
     )
@@ -79,15 +79,15 @@ def to_headers(envelope: Envelope, event_type: str) -> list[tuple[str, bytes]]:
 
 
 def headers_of_original(
-    event_type: str, *, event_id: str, source: str, time: datetime, correlation_id: str, traceparent: str
+    event_type: str, *, event_id: str, source: str, time: str, correlation_id: str, traceparent: str
 ) -> list[tuple[str, bytes]]:
-    """The headers of an event that is no copy, `ce_id` at CE_ID: for writers of many."""
+    """The headers of an event that is no copy, `ce_id` at CE_ID: for writers of many. `time` is ISO 8601."""
     return [
         _SPEC_VERSION_HEADER,
         ("ce_id", event_id.encode()),
         ("ce_source", source.encode()),
         ("ce_type", event_type.encode()),
-        ("ce_time", time.isoformat().encode()),
+        ("ce_time", time.encode()),
         _CONTENT_TYPE_HEADER,
         ("traceparent", traceparent.encode()),
         ("undertone_correlation_id", correlation_id.encode()),

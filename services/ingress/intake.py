@@ -12,7 +12,7 @@ from services.ingress.identifiers import new_conversation_id, repeatable_convers
 from services.ingress.metrics import ACCEPTED, REFUSED
 from services.ingress.posted import Posted, PostedConversation, PostedExternalText
 from services.ingress.reading import Reading
-from services.ingress.record_values import value_of
+from services.ingress.record_values import Receipt, value_of
 from services.ingress.refusals import Refusal
 from services.ingress.sends import Sends, Sent
 from services.runtime.problems import FieldProblem, Problem
@@ -75,11 +75,12 @@ class Intake:
 
     async def accept(self, posted: Posted, sender: Sender) -> str:
         """The id of a conversation that Kafka has. Raises a 400, 413 or 503 Problem."""
-        chosen = _choose_id(posted, sender, None, now := self.clock())
+        receipt = Receipt.of(self.clock())
+        chosen = _choose_id(posted, sender, None, receipt.at)
         if isinstance(chosen, Refusal):
             raise chosen.problem()
-        headers = self._headers(sender, now)
-        sent = await self.sends.send(_record(posted, chosen, now, headers))
+        headers = self._headers(sender, receipt)
+        sent = await self.sends.send(_record(posted, chosen, receipt, headers))
         if sent is Sent.ACKNOWLEDGED:
             _accepted_single.inc()
             return chosen
@@ -87,14 +88,14 @@ class Intake:
 
     async def accept_many(self, readings: Sequence[Reading], sender: Sender) -> list[Outcome]:
         """What became of each, in their order. Raises a 503 Problem when too much is waiting already."""
-        now = self.clock()
+        receipt = Receipt.of(self.clock())
         chosen = [
-            reading if isinstance(reading, Refusal) else _choose_id(reading, sender, index, now)
+            reading if isinstance(reading, Refusal) else _choose_id(reading, sender, index, receipt.at)
             for index, reading in enumerate(readings)
         ]
-        headers = self._headers(sender, now)
+        headers = self._headers(sender, receipt)
         records = [
-            _record(reading, identifier, now, _numbered(headers, index))
+            _record(reading, identifier, receipt, _numbered(headers, index))
             for index, (reading, identifier) in enumerate(zip(readings, chosen, strict=True))
             if not isinstance(reading, Refusal) and not isinstance(identifier, Refusal)
         ]
@@ -109,13 +110,13 @@ class Intake:
         REFUSED.labels("invalid_schema").inc(len(outcomes) - len(records))
         return outcomes
 
-    def _headers(self, sender: Sender, now: datetime) -> "Headers":
+    def _headers(self, sender: Sender, receipt: Receipt) -> "Headers":
         """The headers of the events of one request; each event's id is made unique by its number."""
         return headers_of_original(
             ConversationReceived.type,
             event_id=random_ids.hex(32),
             source=self.source,
-            time=now,
+            time=receipt.text,
             correlation_id=sender.correlation_id,
             traceparent=sender.traceparent or _new_traceparent(),
         )
@@ -136,8 +137,8 @@ def _numbered(headers: Headers, number: int) -> Headers:
     return numbered
 
 
-def _record(posted: Posted, conversation_id: str, now: datetime, headers: Headers) -> Record:
-    return Record(conversation_id.encode(), value_of(posted, conversation_id, now), headers)
+def _record(posted: Posted, conversation_id: str, receipt: Receipt, headers: Headers) -> Record:
+    return Record(conversation_id.encode(), value_of(posted, conversation_id, receipt), headers)
 
 
 def _choose_id(posted: Posted, sender: Sender, index: int | None, now: datetime) -> str | Refusal:

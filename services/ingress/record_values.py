@@ -5,7 +5,9 @@ event and serialising it; all others go that way. Tests hold that both ways give
 """
 
 from datetime import datetime
-from json.encoder import encode_basestring
+from typing import NamedTuple, Self
+
+from pydantic_core import to_json
 
 from schemas.codec import encode_value
 from schemas.conversation_received import Role, content_hash_of_utterances
@@ -15,18 +17,30 @@ from services.ingress.posted import Posted, PostedConversation, PostedSingleText
 Utterances = list[tuple[Role, str]]
 
 
-def value_of(posted: Posted, conversation_id: str, received_at: datetime) -> bytes:
+class Receipt(NamedTuple):
+    """When a request came, also as text: writing a time costs as much as hashing a conversation."""
+
+    at: datetime
+    text: str
+
+    @classmethod
+    def of(cls, moment: datetime) -> Self:
+        return cls(moment, moment.isoformat())
+
+
+def value_of(posted: Posted, conversation_id: str, receipt: Receipt) -> bytes:
     """The JSON of the ConversationReceived of a validated conversation."""
     utterances = _utterances_alone(posted)
     if utterances is None:
-        return encode_value(to_event(normalise(posted), conversation_id, received_at))
-    time = received_at.isoformat()
+        return encode_value(to_event(normalise(posted), conversation_id, receipt.at))
     # An id, a role, a time and a hash hold nothing that JSON would escape.
-    turns = ",".join([f'{{"role":"{role}","text":{encode_basestring(text)}}}' for role, text in utterances])
+    identifier, time = conversation_id.encode(), receipt.text.encode()
+    turns = b",".join([b'{"role":"%b","text":%b}' % (role.encode(), to_json(text)) for role, text in utterances])
+    content_hash = content_hash_of_utterances(utterances).encode()
     return (
-        f'{{"conversation_id":"{conversation_id}","received_at":"{time}","occurred_at":"{time}","turns":[{turns}],'
-        f'"content_hash":"{content_hash_of_utterances(utterances)}"}}'
-    ).encode()
+        b'{"conversation_id":"%b","received_at":"%b","occurred_at":"%b","turns":[%b],"content_hash":"%b"}'
+        % (identifier, time, time, turns, content_hash)
+    )  # fmt: skip
 
 
 def _utterances_alone(posted: Posted) -> Utterances | None:

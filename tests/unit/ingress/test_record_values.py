@@ -12,7 +12,7 @@ from schemas.conversation_received import ConversationReceived
 from schemas.envelope import CE_ID, headers_of_original
 from services.ingress.normalise import normalise, to_event
 from services.ingress.reading import read_one
-from services.ingress.record_values import value_of
+from services.ingress.record_values import Receipt, value_of
 from services.ingress.refusals import Refusal
 
 NOW = datetime(2026, 11, 21, 10, 0, 0, 123456, UTC)
@@ -53,7 +53,7 @@ def test_a_value_reads_as_the_event_that_would_have_been_built(members: dict[str
     posted = read_one(json.dumps(members, ensure_ascii=False).encode(), NOW)
     assert not isinstance(posted, Refusal), posted
     expected = encode_value(to_event(normalise(posted), "conv_1", NOW))
-    written = value_of(posted, "conv_1", NOW)
+    written = value_of(posted, "conv_1", Receipt.of(NOW))
     assert ConversationReceived.model_validate_json(written) == ConversationReceived.model_validate_json(expected)
 
 
@@ -62,10 +62,10 @@ def test_the_time_of_receipt_is_kept_to_the_microsecond(text: str, minutes: int)
     posted = read_one(json.dumps({"text": text}).encode(), NOW)
     assert not isinstance(posted, Refusal)
     moment = NOW + timedelta(minutes=minutes, microseconds=minutes)
-    event = ConversationReceived.model_validate_json(value_of(posted, "conv_1", moment))
+    event = ConversationReceived.model_validate_json(value_of(posted, "conv_1", Receipt.of(moment)))
     assert event.received_at == event.occurred_at == moment
 
 
 def test_the_event_id_stands_where_it_is_looked_for() -> None:
-    headers = headers_of_original("t", event_id="an id", source="s", time=NOW, correlation_id="c", traceparent="p")
+    headers = headers_of_original("t", event_id="an id", source="s", time="now", correlation_id="c", traceparent="p")
     assert headers[CE_ID] == ("ce_id", b"an id")
