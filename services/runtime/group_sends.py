@@ -15,13 +15,15 @@ from aiokafka import AIOKafkaProducer
 from aiokafka.errors import KafkaError
 from aiokafka.producer.message_accumulator import BatchBuilder
 
-from schemas.topics import Topic
+from schemas.topics import MIB, Topic
 from services.runtime.kafka import KafkaUnavailable
 from services.runtime.metrics import PUBLISHED
 from services.runtime.partitioner import partitions_of
 from services.runtime.send_errors import RecordRefused, refuse_too_large, translated
 
 Count = Callable[[int], None]
+_SURELY_FITS = MIB
+"""A value so small needs no closer look: keys and headers are far from making up the rest of the limit."""
 
 
 class Record(NamedTuple):
@@ -73,11 +75,27 @@ class GroupSends:
 class _Share:
     """The records of one sending: resolved when each of its batches is."""
 
-    __slots__ = ("_left", "resolved")
+    __slots__ = ("_left", "_placed", "_records", "resolved")
 
-    def __init__(self, count: int) -> None:
-        self._left = count
+    def __init__(self, records: Sequence[Record]) -> None:
+        self._records = records
+        self._placed = 0
+        self._left = len(records)
         self.resolved: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+
+    @property
+    def unplaced(self) -> int:
+        return len(self._records) - self._placed
+
+    def place_in(self, batch: BatchBuilder) -> int:
+        """Put as many records into a batch as it takes; returns how many."""
+        placed = 0
+        for key, value, headers in self._records[self._placed :] if self._placed else self._records:
+            if batch.append(key=key, value=value, timestamp=None, headers=headers) is None:
+                break
+            placed += 1
+        self._placed += placed
+        return placed
 
     def settle(self, count: int, error: Exception | None) -> None:
         self._left -= count
@@ -104,13 +122,13 @@ class _Lane:
         self._count = count
         self._acknowledged = PUBLISHED.labels(topic.name, "acknowledged")
         self._failed = PUBLISHED.labels(topic.name, "failed")
-        self._waiting: deque[tuple[Record, _Share]] = deque()
+        self._waiting: deque[_Share] = deque()
         self._worker: asyncio.Task[None] | None = None
 
     def add(self, records: Sequence[Record]) -> asyncio.Future[None]:
         """Line records up behind those that wait."""
-        share = _Share(len(records))
-        self._waiting.extend((record, share) for record in records)
+        share = _Share(records)
+        self._waiting.append(share)
         self._count(len(records))
         if self._worker is None:
             self._worker = asyncio.create_task(self._give_out_places())
@@ -136,11 +154,12 @@ class _Lane:
         """As much of what waits as a batch holds; a large record has its own."""
         batch, shares = self._producer.create_batch(), _Shares()
         while self._waiting:
-            (key, value, headers), share = self._waiting[0]
-            if batch.append(key=key, value=value, timestamp=None, headers=headers) is None:
+            share = self._waiting[0]
+            if placed := share.place_in(batch):
+                shares[share] = placed
+            if share.unplaced:
                 break
             self._waiting.popleft()
-            shares[share] = shares.get(share, 0) + 1
         return batch, shares
 
     def _resolved(self, shares: _Shares, sent: asyncio.Future[Any]) -> None:
@@ -156,8 +175,8 @@ class _Lane:
 
     def _give_up(self, shares: _Shares) -> None:
         """Tell those who have no place that they get none: the task was cancelled, or has met a bug."""
-        for _, share in self._waiting:
-            shares[share] = shares.get(share, 0) + 1
+        for share in self._waiting:
+            shares[share] = shares.get(share, 0) + share.unplaced
         self._waiting.clear()
         if shares:
             self._settle(shares, KafkaUnavailable("Kafka did not take it before the end"))
@@ -172,6 +191,9 @@ def _sorted_out(topic: Topic, records: Sequence[Record]) -> tuple[list[Sending],
     refused: list[Sending] = []
     fitting: list[int] = []
     for place, (key, value, headers) in enumerate(records):
+        if len(value) < _SURELY_FITS:
+            fitting.append(place)
+            continue
         try:
             refuse_too_large(topic, key, value, headers)
         except RecordRefused as error:
