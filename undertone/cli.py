@@ -50,6 +50,7 @@ COMMANDS: Mapping[str, Entry] = {
     "topics": Entry("topics", OPERATION, "Compare Kafka's topics with the contract, and bring them about."),
     "migrate": Entry("migrate", OPERATION, "Bring the database to the newest schema."),
     "offsets": Entry("offsets", OPERATION, "Show how far each partition is stored; say where to go on."),
+    "erase": Entry("erase", OPERATION, "Erase one conversation for good; say until when Kafka holds copies."),
     "keys": Entry("keys", OPERATION, "Make API keys."),
     "bench": Entry("bench", MEASUREMENT, "Put load on the pipeline and measure what it does."),
     "simulate-llm": Entry("simulate_llm", MEASUREMENT, "Run a local LLM endpoint that misbehaves on demand."),

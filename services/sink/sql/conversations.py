@@ -17,8 +17,9 @@ _ADD_STATUS = """
             skipped = r.skipped + excluded.skipped,
             completed = r.completed + excluded.completed"""
 
-_COUNT_STATUS = f""", changes AS (
+COUNT_STATUS = f""", changes AS (
         SELECT new_channel AS channel, new_occurred_at AS occurred_at, new_status AS status, 1 AS sign FROM moved
+        WHERE new_status IS NOT NULL
         UNION ALL
         SELECT old_channel, old_occurred_at, old_status, -1 FROM moved WHERE old_status IS NOT NULL
     ), cells AS MATERIALIZED (
@@ -46,7 +47,7 @@ _COUNT_STATUS = f""", changes AS (
     SELECT count(*) FROM moved
 """
 
-_RETURN_STATUS = """
+RETURN_STATUS = """
         RETURNING
             old.status AS old_status, old.occurred_at AS old_occurred_at, old.channel AS old_channel,
             new.status AS new_status, new.occurred_at AS new_occurred_at, new.channel AS new_channel"""
@@ -110,12 +111,12 @@ CONVERSATIONS = f"""
         ) k
         CROSS JOIN LATERAL ({_outcome_that_counts("k")}) o
         WHERE c.conversation_id = n.conversation_id AND o.kind <> c.status
-            AND n.conversation_id <> ALL (ARRAY(SELECT conversation_id FROM accepted)){_RETURN_STATUS}
+            AND n.conversation_id <> ALL (ARRAY(SELECT conversation_id FROM accepted)){RETURN_STATUS}
     ), moved AS (
         SELECT old_status, old_occurred_at, old_channel, new_status, new_occurred_at, new_channel FROM accepted
         UNION ALL
         SELECT old_status, old_occurred_at, old_channel, new_status, new_occurred_at, new_channel FROM finished
-    ){_COUNT_STATUS}
+    ){COUNT_STATUS}
 """
 """Accept postings with new words, let the status follow the outcomes, and move the counts with them.
 
@@ -135,8 +136,8 @@ STARTED = f"""
         ) c
     ), moved AS (
         UPDATE conversations c SET status = 'processing', status_at = now()
-        FROM (SELECT DISTINCT conversation_id FROM locked) l WHERE c.conversation_id = l.conversation_id{_RETURN_STATUS}
-    ){_COUNT_STATUS}
+        FROM (SELECT DISTINCT conversation_id FROM locked) l WHERE c.conversation_id = l.conversation_id{RETURN_STATUS}
+    ){COUNT_STATUS}
 """
 """Let what is still queued at that revision be processing. A row that another sink is writing is passed
 over: it is being finished or posted anew, and started events are keyed by batch, so waiting could deadlock."""

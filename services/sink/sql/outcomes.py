@@ -94,6 +94,48 @@ _INSERT_CELLS = """
             neutral = r.neutral + excluded.neutral,
             negative = r.negative + excluded.negative"""
 
+RETURN_SHOWN = """
+            old.insight_id AS old_insight_id, old.occurred_at AS old_occurred_at, old.channel AS old_channel,
+            old.topics AS old_topics, old.sentiment AS old_sentiment, old.score AS old_score,
+            new.insight_id AS new_insight_id, new.occurred_at AS new_occurred_at, new.channel AS new_channel,
+            new.topics AS new_topics, new.sentiment AS new_sentiment, new.score AS new_score"""
+
+COUNT_SHOWN = f""", changes AS (
+        SELECT version_id, new_occurred_at AS occurred_at, new_channel AS channel, new_topics AS topics,
+            new_sentiment AS sentiment, new_score AS score, 1 AS sign
+        FROM moved WHERE new_insight_id IS NOT NULL
+        UNION ALL
+        SELECT version_id, old_occurred_at, old_channel, old_topics, old_sentiment, old_score, -1
+        FROM moved WHERE old_insight_id IS NOT NULL
+    ), cells AS MATERIALIZED (
+        SELECT version_id, ch.name AS channel, s.name AS subject,
+            date_bin('1 minute', occurred_at, '2000-01-01Z') AS minute,
+            sum(sign * score) AS score_sum,
+            sum(CASE WHEN sentiment = 'positive' THEN sign ELSE 0 END) AS positive,
+            sum(CASE WHEN sentiment = 'neutral' THEN sign ELSE 0 END) AS neutral,
+            sum(CASE WHEN sentiment = 'negative' THEN sign ELSE 0 END) AS negative
+        FROM changes
+        CROSS JOIN LATERAL unnest(ARRAY['', channel]) AS ch (name)
+        CROSS JOIN LATERAL unnest(''::text || topics) AS s (name)
+        WHERE ch.name IS NOT NULL
+        GROUP BY 1, 2, 3, 4
+    ), minutes AS (
+        INSERT INTO rollup_minutes AS r (version_id, channel, subject, bucket, score_sum, positive, neutral, negative)
+        SELECT version_id, channel, subject, minute, score_sum, positive, neutral, negative FROM cells
+        WHERE score_sum <> 0 OR positive <> 0 OR neutral <> 0 OR negative <> 0
+        {_INSERT_CELLS}
+    ), hours AS (
+        INSERT INTO rollup_hours AS r (version_id, channel, subject, bucket, score_sum, positive, neutral, negative)
+        SELECT version_id, channel, subject, date_bin('1 hour', minute, '2000-01-01Z'),
+            sum(score_sum), sum(positive), sum(neutral), sum(negative)
+        FROM cells GROUP BY 1, 2, 3, 4
+        HAVING sum(score_sum) <> 0 OR sum(positive) <> 0 OR sum(neutral) <> 0 OR sum(negative) <> 0
+        {_INSERT_CELLS}
+    )
+    SELECT count(*) FROM moved
+"""
+"""Take what rows of `moved` showed before out of the rollups, and put in what they show now."""
+
 OUTCOMES = f"""
     WITH moved AS (
         INSERT INTO current_outcomes AS c (conversation_id, version_id, {_NEWEST}, {_SHOWN})
@@ -130,44 +172,8 @@ OUTCOMES = f"""
                     > (c.shown_revision_ms, c.shown_revision_offset, c.shown_kind)
             ))
         RETURNING
-            new.version_id AS version_id,
-            old.insight_id AS old_insight_id, old.occurred_at AS old_occurred_at, old.channel AS old_channel,
-            old.topics AS old_topics, old.sentiment AS old_sentiment, old.score AS old_score,
-            new.insight_id AS new_insight_id, new.occurred_at AS new_occurred_at, new.channel AS new_channel,
-            new.topics AS new_topics, new.sentiment AS new_sentiment, new.score AS new_score
-    ), changes AS (
-        SELECT version_id, new_occurred_at AS occurred_at, new_channel AS channel, new_topics AS topics,
-            new_sentiment AS sentiment, new_score AS score, 1 AS sign
-        FROM moved WHERE new_insight_id IS NOT NULL
-        UNION ALL
-        SELECT version_id, old_occurred_at, old_channel, old_topics, old_sentiment, old_score, -1
-        FROM moved WHERE old_insight_id IS NOT NULL
-    ), cells AS MATERIALIZED (
-        SELECT version_id, ch.name AS channel, s.name AS subject,
-            date_bin('1 minute', occurred_at, '2000-01-01Z') AS minute,
-            sum(sign * score) AS score_sum,
-            sum(CASE WHEN sentiment = 'positive' THEN sign ELSE 0 END) AS positive,
-            sum(CASE WHEN sentiment = 'neutral' THEN sign ELSE 0 END) AS neutral,
-            sum(CASE WHEN sentiment = 'negative' THEN sign ELSE 0 END) AS negative
-        FROM changes
-        CROSS JOIN LATERAL unnest(ARRAY['', channel]) AS ch (name)
-        CROSS JOIN LATERAL unnest(''::text || topics) AS s (name)
-        WHERE ch.name IS NOT NULL
-        GROUP BY 1, 2, 3, 4
-    ), minutes AS (
-        INSERT INTO rollup_minutes AS r (version_id, channel, subject, bucket, score_sum, positive, neutral, negative)
-        SELECT version_id, channel, subject, minute, score_sum, positive, neutral, negative FROM cells
-        WHERE score_sum <> 0 OR positive <> 0 OR neutral <> 0 OR negative <> 0
-        {_INSERT_CELLS}
-    ), hours AS (
-        INSERT INTO rollup_hours AS r (version_id, channel, subject, bucket, score_sum, positive, neutral, negative)
-        SELECT version_id, channel, subject, date_bin('1 hour', minute, '2000-01-01Z'),
-            sum(score_sum), sum(positive), sum(neutral), sum(negative)
-        FROM cells GROUP BY 1, 2, 3, 4
-        HAVING sum(score_sum) <> 0 OR sum(positive) <> 0 OR sum(neutral) <> 0 OR sum(negative) <> 0
-        {_INSERT_CELLS}
-    )
-    SELECT count(*) FROM moved
+            new.version_id AS version_id,{RETURN_SHOWN}
+    ){COUNT_SHOWN}
 """
 """Move pointers to what is newer, and the rollups with them. Gives how many moved."""
 

@@ -1,0 +1,56 @@
+"""What erasure and retention remove: everything that is kept of some conversations ($1: their ids).
+
+Pointers and conversations leave in the statements that take them out of the rollups, so a recount agrees at any time.
+Run in this order, which is every writer's order of locks.
+"""
+
+# ruff: noqa: S608 - the pieces put together are constants of these modules; every value is bound
+
+from services.sink.sql.conversations import COUNT_STATUS, RETURN_STATUS
+from services.sink.sql.outcomes import COUNT_SHOWN, RETURN_SHOWN
+
+_LOCKED_CONVERSATIONS = """
+    WITH locked AS MATERIALIZED (
+        SELECT c.conversation_id FROM unnest($1::text[]) AS n (conversation_id)
+        CROSS JOIN LATERAL (
+            SELECT k.conversation_id FROM conversations k WHERE k.conversation_id = n.conversation_id LIMIT 1 FOR UPDATE
+        ) c
+        ORDER BY 1
+    )"""
+
+INSIGHTS = """
+    WITH removed AS (
+        DELETE FROM insights WHERE insight_id = ANY (ARRAY(
+            SELECT i.insight_id FROM insights i WHERE i.conversation_id = ANY ($1::text[])
+            ORDER BY i.insight_id FOR UPDATE
+        ))
+        RETURNING insight_id
+    ), silenced AS (
+        DELETE FROM completions WHERE insight_id = ANY (ARRAY(SELECT insight_id FROM removed))
+    )
+    SELECT count(*) FROM removed
+"""
+"""Insights, current or not, and their parts of completions."""
+
+POINTERS = f"""
+    WITH locked AS MATERIALIZED (
+        SELECT o.conversation_id, o.version_id FROM current_outcomes o WHERE o.conversation_id = ANY ($1::text[])
+        ORDER BY 1, 2 FOR UPDATE
+    ), moved AS (
+        DELETE FROM current_outcomes o USING locked l
+        WHERE o.conversation_id = l.conversation_id AND o.version_id = l.version_id
+        RETURNING old.version_id AS version_id,{RETURN_SHOWN}
+    ){COUNT_SHOWN}
+"""
+"""Pointers to outcomes, and what the rollups count of them."""
+
+CONVERSATIONS = f"""
+    {_LOCKED_CONVERSATIONS.strip()}, moved AS (
+        DELETE FROM conversations c USING locked l WHERE c.conversation_id = l.conversation_id{RETURN_STATUS}
+    ){COUNT_STATUS}
+"""
+"""Conversations, and what the rollups count of them."""
+
+TURNS = "WITH removed AS (DELETE FROM conversation_turns WHERE conversation_id = ANY ($1::text[]) RETURNING 1) \
+SELECT count(*) FROM removed"
+"""The words."""
