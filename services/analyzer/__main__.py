@@ -7,6 +7,7 @@ from services.analyzer.app import run_analyzer
 from services.analyzer.engine import EngineMisconfigured
 from services.analyzer.settings import AnalyzerSettings
 from services.runtime.api_keys import refuse_open_bind
+from services.runtime.arguments import service_parser
 from services.runtime.logs import configure_logging
 from services.runtime.server import run
 from services.runtime.settings import WRONG_SETTING_EXIT_CODE, load_settings
@@ -14,6 +15,7 @@ from services.runtime.settings import WRONG_SETTING_EXIT_CODE, load_settings
 
 def main() -> None:
     """Exit 0 after SIGTERM or SIGINT, 2 for a wrong setting or a taken port, 70 for what was not expected."""
+    service_parser("analyzer", "Analyse conversations from Kafka until SIGTERM.", AnalyzerSettings).parse_args()
     settings = load_settings(AnalyzerSettings)
     configure_logging(settings, "analyzer")
     refuse_open_bind(settings)

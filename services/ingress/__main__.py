@@ -7,6 +7,7 @@ from services.ingress.app import create_app
 from services.ingress.settings import IngressSettings
 from services.ingress.workers import run_workers, until_orphaned
 from services.runtime.api_keys import refuse_open_bind
+from services.runtime.arguments import service_parser
 from services.runtime.connection_limits import ConnectionLimits
 from services.runtime.logs import configure_logging
 from services.runtime.server import run, serve
@@ -15,6 +16,9 @@ from services.runtime.settings import load_settings
 
 def main() -> None:
     """Serve, and exit: 0 after SIGTERM, 2 for a wrong setting."""
+    service_parser(
+        "ingress", "Take conversations over HTTP and give them to Kafka until SIGTERM.", IngressSettings
+    ).parse_args()
     settings = load_settings(IngressSettings)
     configure_logging(settings, "ingress")
     refuse_open_bind(settings)

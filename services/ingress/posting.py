@@ -9,7 +9,7 @@ from typing import Protocol
 
 from starlette.types import Receive, Scope, Send
 
-from services.ingress.front_door import FrontDoor, RawHeaders
+from services.ingress.front_door import FrontDoor
 from services.ingress.intake import Intake, Outcome, Sender, unavailable
 from services.ingress.metrics import REFUSED
 from services.ingress.reading import Reading, read_array, read_lines, read_one
@@ -22,6 +22,7 @@ from services.ingress.request_body import (
     read_body,
     read_headers,
 )
+from services.runtime.client_limits import RawHeaders
 from services.runtime.logs import correlation_id
 from services.runtime.problems import MEDIA_TYPE, FieldProblem, Problem
 

@@ -6,9 +6,10 @@ from pydantic import JsonValue
 
 from services.ingress.resources import Resources
 from services.runtime.health import CheckResult, Health
+from services.runtime.rate_limits import ClientLimiter
 
 
-def health_of(resources: Callable[[], Resources]) -> Health:
+def health_of(resources: Callable[[], Resources], windows: ClientLimiter) -> Health:
     """The checks of the ingress."""
 
     async def kafka() -> CheckResult:
@@ -18,6 +19,6 @@ def health_of(resources: Callable[[], Resources]) -> Health:
         return CheckResult(ok=False, detail=f"Kafka does not answer at {opened.bootstrap_servers}")
 
     def describe() -> dict[str, JsonValue]:
-        return {"waiting_sends": resources().publisher.waiting}
+        return {"waiting_sends": resources().publisher.waiting, "client_limits": windows.description}
 
     return Health("ingress", {"kafka": kafka}, describe)

@@ -2,14 +2,19 @@
 
 from typing import Annotated
 
-from pydantic import AnyHttpUrl, Field, SecretStr, field_validator
+from pydantic import AnyHttpUrl, Field
 from pydantic_settings import SettingsConfigDict
 
-from services.ingress.rate_limits import WindowLimit
-from services.runtime.client_address import TrustedProxies
+from services.runtime.inbound import (
+    ORIGINS_MEANING,
+    PROXIES_MEANING,
+    WINDOW_MEANING,
+    OriginsText,
+    ProxiesText,
+    RedisUrl,
+    WindowText,
+)
 from services.runtime.settings import Port, SharedSettings
-
-_WINDOW = "such as 60/60s (60 requests in any 60 seconds); empty: no limit"
 
 
 class IngressSettings(SharedSettings):
@@ -27,11 +32,13 @@ class IngressSettings(SharedSettings):
     burst: Annotated[int, Field(ge=1)] | None = Field(
         default=None, description="Posts that may come at once. Default: those of one second."
     )
-    client_limit: str = Field(default="", description=f"Posts of one API key, {_WINDOW}.")
-    anonymous_limit: str = Field(default="", description=f"Posts of one address without a key, {_WINDOW}.")
-    trusted_proxies: str = Field(
-        default="", description="Addresses or networks whose X-Forwarded-For is believed, separated by commas."
+    client_limit: WindowText = Field(default="off", description=f"Posts of one API key, {WINDOW_MEANING}.")
+    anonymous_limit: WindowText = Field(
+        default="off", description=f"Posts of one address without a key, {WINDOW_MEANING}."
     )
+    redis_url: RedisUrl
+    trusted_proxies: ProxiesText = Field(default="", description=PROXIES_MEANING)
+    cors_origins: OriginsText = Field(default="", description=ORIGINS_MEANING)
     ack_timeout_seconds: Annotated[float, Field(gt=0, le=60)] = Field(
         default=1.8, description="How long a request waits for Kafka before it is answered 503."
     )
@@ -57,25 +64,8 @@ class IngressSettings(SharedSettings):
     shares_port: bool = Field(
         default=False, description="Set by the ingress itself for its workers: others listen on the same port."
     )
-    redis_url: SecretStr | None = Field(
-        default=None,
-        validation_alias="REDIS_URL",
-        description="Where clients' limits are counted, so that several instances share them. Default: in memory.",
-    )
 
     @property
     def allowed_burst(self) -> int:
         """Posts that may come at once."""
         return self.burst or max(1, round(self.requests_per_second))
-
-    @field_validator("client_limit", "anonymous_limit")
-    @classmethod
-    def _readable_limit(cls, text: str) -> str:
-        WindowLimit.parse(text)
-        return text
-
-    @field_validator("trusted_proxies")
-    @classmethod
-    def _readable_proxies(cls, text: str) -> str:
-        TrustedProxies.parse(text)
-        return text

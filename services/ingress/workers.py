@@ -14,6 +14,7 @@ from contextlib import suppress
 
 from services.ingress.settings import IngressSettings
 from services.runtime.logs import get_logger
+from services.runtime.rate_limits import WindowLimit
 from services.runtime.server import UNEXPECTED_EXIT_CODE, bind
 
 _log = get_logger(__name__)
@@ -24,6 +25,7 @@ _ORPHAN_CHECK_SECONDS = 0.5
 async def run_workers(settings: IngressSettings, stop: asyncio.Event) -> int:
     """Serve with `settings.workers` processes until `stop` is set; returns the exit code."""
     _refuse_taken_port(settings)
+    _warn_of_unshared_windows(settings)
     with tempfile.TemporaryDirectory(prefix="undertone-ingress-metrics-") as metrics_folder:
         environment = environment_of_worker(settings, os.environ, metrics_folder)
         workers = [await _start(environment) for _ in range(settings.workers)]
@@ -46,6 +48,12 @@ async def run_workers(settings: IngressSettings, stop: asyncio.Event) -> int:
 def _refuse_taken_port(settings: IngressSettings) -> None:
     """Processes that share a port do not notice a stranger on it, so it is tried without sharing first."""
     bind(settings.host, settings.port, host_variable="INGRESS_HOST", port_variable="INGRESS_PORT").close()
+
+
+def _warn_of_unshared_windows(settings: IngressSettings) -> None:
+    limits = map(WindowLimit.parse, (settings.client_limit, settings.anonymous_limit))
+    if settings.redis_url is None and any(limits):
+        _log.warning("client_limits_unshared", advice="each worker counts clients for itself; REDIS_URL joins them")
 
 
 def environment_of_worker(

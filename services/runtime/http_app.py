@@ -9,9 +9,11 @@ from starlette.types import Receive, Scope, Send
 
 from services.runtime.api_keys import Access
 from services.runtime.client_address import TrustedProxies
+from services.runtime.client_limits import ClientLimits, LimitFields
 from services.runtime.docs_page import docs_router
 from services.runtime.health import Health, health_router
 from services.runtime.http_edge import FastRoutes, HttpEdge
+from services.runtime.inbound import cross_origin
 from services.runtime.problems import install_problem_handlers
 from services.runtime.settings import SharedSettings
 
@@ -29,10 +31,14 @@ def create_http_app(
     version: str = "1",
     trusted_proxies: TrustedProxies | None = None,
     fast_routes: FastRoutes | None = None,
+    client_limits: ClientLimits | None = None,
+    origins: tuple[str, ...] = (),
 ) -> FastAPI:
     """An application with problem documents, correlation ids, security headers, metrics, health and offline docs.
 
-    `app.state` holds `service`, `health`, `access` and `trusted_proxies`. Raises ValueError when API_KEYS is malformed.
+    `client_limits` hold for routes with `admit_within_limits`; scripts of web pages at `origins` may call (CORS).
+    `app.state` holds `service`, `health`, `access`, `trusted_proxies` and `client_limits`. Raises ValueError when
+    API_KEYS is malformed.
     """
     app = _EdgeFirst(
         title=title, description=description, version=version, lifespan=lifespan, docs_url=None, redoc_url=None
@@ -41,10 +47,15 @@ def create_http_app(
     app.state.health = health
     app.state.access = Access.from_settings(settings)
     app.state.trusted_proxies = trusted_proxies or TrustedProxies()
+    app.state.client_limits = client_limits
+    if client_limits is not None:
+        app.add_middleware(LimitFields)
     app.include_router(health_router(health))
     app.include_router(docs_router())
     install_problem_handlers(app)
-    app.edge = HttpEdge(app.framework, fast_routes=fast_routes)
+    shared = cross_origin(origins)
+    fast = {place: shared(route) for place, route in (fast_routes or {}).items()}
+    app.edge = HttpEdge(shared(app.framework), fast_routes=fast)
     return app
 
 

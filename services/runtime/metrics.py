@@ -14,5 +14,14 @@ SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.
 PUBLISHED = Counter(
     "undertone_records_published", "Records that Kafka acknowledged or refused, by topic.", ["topic", "outcome"]
 )
-SENDS_WAITING = Gauge("undertone_sends_waiting", "Records given to the producer that Kafka has not resolved yet.")
+SENDS_WAITING = Gauge(
+    "undertone_sends_waiting",
+    "Records given to the producer that Kafka has not resolved yet.",
+    multiprocess_mode="livesum",
+)
 DEAD_LETTERS = Counter("undertone_dead_letters", "Records written to the dead-letter topic, by reason.", ["reason"])
+LIMITED = Counter("undertone_requests_limited", "Requests answered 429, by the limit that was reached.", ["limit"])
+LIMITS_UNSHARED = Counter(
+    "undertone_limits_unshared",
+    "Requests whose client was counted by this process alone, because Redis did not answer.",
+)

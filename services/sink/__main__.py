@@ -1,9 +1,9 @@
 """`python -m services.sink [--role consumer|api|both]`."""
 
-import argparse
 import asyncio
 
 from services.runtime.api_keys import refuse_open_bind
+from services.runtime.arguments import service_parser
 from services.runtime.logs import configure_logging, get_logger
 from services.runtime.server import run, serve
 from services.runtime.settings import load_settings
@@ -34,7 +34,7 @@ async def start(settings: SinkSettings, role: Role, stop: asyncio.Event) -> int:
 
 def main() -> None:
     """Read the environment and start."""
-    parser = argparse.ArgumentParser(prog="python -m services.sink", description=__doc__)
+    parser = service_parser("sink", "Store outcomes in Postgres and serve the read API until SIGTERM.", SinkSettings)
     parser.add_argument("--role", type=Role, choices=list(Role), default=Role.BOTH, help="default: both")
     role = parser.parse_args().role
     settings = load_settings(SinkSettings)

@@ -7,8 +7,12 @@ from datetime import UTC, datetime
 from fastapi import FastAPI
 from pydantic import JsonValue
 
+from services.runtime.client_address import TrustedProxies
+from services.runtime.client_limits import ClientLimits
 from services.runtime.health import Check, CheckResult, Health
 from services.runtime.http_app import create_http_app
+from services.runtime.inbound import allowed_origins
+from services.runtime.rate_limits import WindowLimit
 from services.sink.batch_consumer import BatchConsumer
 from services.sink.endpoints.context import ReadContext
 from services.sink.endpoints.conversations import conversations_router
@@ -28,8 +32,16 @@ _DESCRIPTION = "Insights on customer conversations: how customers feel, what it 
 def create_app(settings: SinkSettings, resources: Resources, role: Role, consumer: BatchConsumer | None) -> FastAPI:
     """The HTTP side of a process; `consumer` is what health asks, None when the process stores nothing."""
     health = Health("sink", _checks(resources, consumer), _Description(resources, role))
+    limit = WindowLimit.parse(settings.client_limit)
     app = create_http_app(
-        title="Undertone read API", service="sink", health=health, settings=settings, description=_DESCRIPTION
+        title="Undertone read API",
+        service="sink",
+        health=health,
+        settings=settings,
+        description=_DESCRIPTION,
+        trusted_proxies=TrustedProxies.parse(settings.trusted_proxies),
+        client_limits=ClientLimits(resources.windows, of_keys=limit, of_addresses=limit) if limit else None,
+        origins=allowed_origins(settings.cors_origins),
     )
     if role is not Role.CONSUMER:
         context = ReadContext(resources.database, resources.lag, lambda: datetime.now(UTC))
@@ -64,6 +76,7 @@ class _Description:
             "queue_size": await self._queue_size() if db_ok else None,
             "worker_running": worker_running,
             "db_ok": db_ok,
+            "client_limits": self._resources.windows.description,
         }
 
     async def _queue_size(self) -> int:

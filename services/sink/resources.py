@@ -3,14 +3,16 @@
 import os
 import socket
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from contextlib import aclosing, asynccontextmanager
+from dataclasses import dataclass, field
 
 import asyncpg
 
 from services.runtime.dead_letters import DeadLetters
+from services.runtime.inbound import windows_of
 from services.runtime.kafka import KafkaConnection
 from services.runtime.publisher import EventPublisher, open_publisher
+from services.runtime.rate_limits import ClientLimiter, SlidingWindows
 from services.sink.database import Database, open_read_pool, open_write_pool
 from services.sink.lag import LagReader, open_lag_reader
 from services.sink.settings import SinkSettings
@@ -27,6 +29,7 @@ class Resources:
     publisher: EventPublisher
     lag: LagReader
     owner: str
+    windows: ClientLimiter = field(default_factory=SlidingWindows)
 
     def store(self) -> Store:
         """What the consumer writes with."""
@@ -49,6 +52,7 @@ async def open_resources(settings: SinkSettings) -> AsyncIterator[Resources]:
         ) as read_pool,
         open_publisher(connection) as publisher,
         open_lag_reader(connection, read_pool) as lag,
+        aclosing(windows_of(settings.redis_url, "sink")) as windows,
     ):
         owner = settings.instance_id or f"{socket.gethostname()}-{os.getpid()}"
-        yield Resources(connection, write_pool, Database(read_pool), publisher, lag, owner)
+        yield Resources(connection, write_pool, Database(read_pool), publisher, lag, owner, windows)

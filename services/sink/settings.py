@@ -6,6 +6,15 @@ from urllib.parse import urlsplit
 from pydantic import Field, SecretStr, field_validator
 from pydantic_settings import SettingsConfigDict
 
+from services.runtime.inbound import (
+    ORIGINS_MEANING,
+    PROXIES_MEANING,
+    WINDOW_MEANING,
+    OriginsText,
+    ProxiesText,
+    RedisUrl,
+    WindowText,
+)
 from services.runtime.settings import Port, SharedSettings
 
 DatabaseUrl = Annotated[
@@ -40,6 +49,13 @@ class SinkSettings(SharedSettings):
     query_timeout_seconds: float = Field(
         default=5.0, gt=0, le=300, description="A query of the read API that takes longer is given up (503)."
     )
+
+    client_limit: WindowText = Field(
+        default="600/60s", description=f"Reads of one API key, or of one address without a key, {WINDOW_MEANING}."
+    )
+    redis_url: RedisUrl
+    trusted_proxies: ProxiesText = Field(default="", description=PROXIES_MEANING)
+    cors_origins: OriginsText = Field(default="", description=ORIGINS_MEANING)
 
     @field_validator("database_url")
     @classmethod

@@ -6,7 +6,7 @@ from fastapi import APIRouter, Depends, Path, Query, Request
 from starlette.responses import Response
 
 from schemas.event import ID_PATTERN
-from services.runtime.api_keys import require_scope
+from services.runtime.client_limits import admit_within_limits
 from services.sink.endpoints import documented
 from services.sink.endpoints.answers import json_answer, not_found, tagged_answer
 from services.sink.endpoints.context import ReadContext, page_of
@@ -29,7 +29,7 @@ _Id = Annotated[str, Path(pattern=ID_PATTERN, description="The conversation's id
 def conversations_router(context: ReadContext) -> APIRouter:
     """Routes under /api/v1/conversations."""
     router = APIRouter(
-        prefix="/api/v1/conversations", tags=["conversations"], dependencies=[Depends(require_scope("read"))]
+        prefix="/api/v1/conversations", tags=["conversations"], dependencies=[Depends(admit_within_limits("read"))]
     )
 
     @router.get("", summary="Conversations of a window", responses=documented.errors())

@@ -33,13 +33,14 @@ _SENTENCES = {
     404: "There is nothing under this id.",
     413: "The body is too large.",
     415: "The body is not JSON.",
+    429: "More requests than this client may send; see Retry-After.",
     503: "Postgres is away, busy, or the question takes too long; see Retry-After.",
 }
 
 
-def errors(*codes: int) -> dict[int | str, dict[str, Any]]:
-    """The documented errors of a route: those every route has, and these."""
-    return {code: _documented(code) for code in sorted({400, 401, 403, 503, *codes})}
+def errors(*codes: int, is_limited: bool = True) -> dict[int | str, dict[str, Any]]:
+    """The documented errors of a route: those every route has, and these; `is_limited`: a client's limit counts."""
+    return {code: _documented(code) for code in sorted({400, 401, 403, 503, *([429] if is_limited else []), *codes})}
 
 
 def _documented(code: int) -> dict[str, Any]:

@@ -9,7 +9,7 @@ from fastapi import APIRouter, Depends, Query
 from pydantic import Field
 from starlette.responses import StreamingResponse
 
-from services.runtime.api_keys import require_scope
+from services.runtime.client_limits import admit_within_limits
 from services.runtime.problems import Problem
 from services.sink.endpoints import documented
 from services.sink.endpoints.context import ReadContext
@@ -50,7 +50,7 @@ def export_router(context: ReadContext) -> APIRouter:
         summary="All insights of a window as a file",
         responses=_documented(),
         response_class=StreamingResponse,
-        dependencies=[Depends(require_scope("read"))],
+        dependencies=[Depends(admit_within_limits("read"))],
     )
     async def export_insights(asked: Annotated[ExportParameters, Query()]) -> StreamingResponse:
         if places.locked():

@@ -6,7 +6,7 @@ from uuid import UUID
 from fastapi import APIRouter, Depends, Query, Request
 from starlette.responses import Response
 
-from services.runtime.api_keys import require_scope
+from services.runtime.client_limits import admit_within_limits
 from services.sink.endpoints import documented
 from services.sink.endpoints.answers import json_answer, not_found, tagged_answer
 from services.sink.endpoints.context import Paging, ReadContext, page_of
@@ -30,8 +30,8 @@ _NOT_FOUND = "There is no insight under this id."
 def insights_router(context: ReadContext) -> APIRouter:
     """Routes under /api/v1/insights."""
     router = APIRouter(prefix="/api/v1/insights", tags=["insights"])
-    reader = Depends(require_scope("read"))
-    operator = Depends(require_scope("operate"))
+    reader = Depends(admit_within_limits("read"))
+    operator = Depends(admit_within_limits("operate"))
 
     @router.get(
         "",

@@ -39,7 +39,9 @@ def lookup_router(context: ReadContext) -> APIRouter:
     """/internal/v1/insights/lookup."""
     router = APIRouter(prefix="/internal/v1", tags=["internal"], dependencies=[Depends(require_scope("operate"))])
 
-    @router.post("/insights/lookup", summary="Known results, and stored offsets", responses=documented.errors())
+    @router.post(
+        "/insights/lookup", summary="Known results, and stored offsets", responses=documented.errors(is_limited=False)
+    )
     async def look_up(asked: LookupRequest) -> Response:
         pairs = [(pair.content_hash, pair.analysis_version) for pair in asked.pairs]
         async with context.database.snapshot() as connection:

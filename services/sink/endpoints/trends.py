@@ -7,7 +7,7 @@ from zoneinfo import ZoneInfo
 from fastapi import APIRouter, Depends, Query, Request
 from starlette.responses import Response
 
-from services.runtime.api_keys import require_scope
+from services.runtime.client_limits import admit_within_limits
 from services.sink.endpoints import documented
 from services.sink.endpoints.answers import json_answer, tagged_answer
 from services.sink.endpoints.context import ReadContext
@@ -24,7 +24,7 @@ _HOURS_UP_TO = timedelta(days=2)
 
 def trends_router(context: ReadContext) -> APIRouter:
     """/api/v1/trends and /api/v1/status."""
-    router = APIRouter(prefix="/api/v1", dependencies=[Depends(require_scope("read"))])
+    router = APIRouter(prefix="/api/v1", dependencies=[Depends(admit_within_limits("read"))])
 
     @router.get(
         "/trends", tags=["trends"], summary="Trends of a window", responses=documented.example(documented.TRENDS, 304)

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from services.ingress.rate_limits import SlidingWindows, TokenBucket, WindowLimit
+from services.runtime.rate_limits import SlidingWindows, TokenBucket, WindowLimit
 
 
 class Clock:

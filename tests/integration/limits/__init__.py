@@ -1,0 +1,1 @@
+"""Limits that several instances share through a real Redis."""
