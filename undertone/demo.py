@@ -23,7 +23,8 @@ SAMPLE = Path(__file__).parent / "sample" / "sample_conversations.jsonl"
 SPREAD = timedelta(days=7)
 OUTCOMES = ("completed", "skipped", "failed")
 _READS_AT_ONCE = 4
-_POLL_SECONDS = 0.2
+_POLL_SECONDS = 0.5
+"""Twice a second, beside one read a conversation: two demos in a minute stay below the read API's 600/60s."""
 _SETTLE_SECONDS = 5.0
 _PATIENCE_SECONDS = 120.0
 """Without a single new outcome for so long something is wrong."""

@@ -1,6 +1,7 @@
 """A client of the read API for people's commands: answers as dictionaries, failures as one sentence."""
 
-from collections.abc import Iterator, Mapping
+import time
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from types import TracebackType
 from typing import Any, Self
@@ -8,9 +9,12 @@ from typing import Any, Self
 import httpx
 
 from undertone.errors import CommandError, UsageProblem
+from undertone.ingest.http_sender import retry_after_seconds
 from undertone.settings import asks_proxy, key_headers
 
 _TIMEOUT = httpx.Timeout(30, connect=5)
+_LIMIT_PATIENCE_SECONDS = 120.0
+"""How long one question may be put off by the client's limit: twice the window that is usual."""
 
 
 class NotFoundError(CommandError):
@@ -20,8 +24,16 @@ class NotFoundError(CommandError):
 class ReadApi:
     """Open it with `with`."""
 
-    def __init__(self, url: str, key: str | None, *, transport: httpx.BaseTransport | None = None) -> None:
+    def __init__(
+        self,
+        url: str,
+        key: str | None,
+        *,
+        transport: httpx.BaseTransport | None = None,
+        sleep: Callable[[float], None] = time.sleep,
+    ) -> None:
         self.url = url
+        self._sleep = sleep
         self._client = httpx.Client(
             base_url=url, headers=key_headers(key), timeout=_TIMEOUT, transport=transport, trust_env=asks_proxy(url)
         )
@@ -35,13 +47,26 @@ class ReadApi:
         self._client.close()
 
     def get(self, path: str, parameters: Mapping[str, object] | None = None) -> dict[str, Any]:
-        """The answer's members. Parameters that are None are left out. Raises CommandError and NotFoundError."""
+        """The answer's members. Parameters that are None are left out. Raises CommandError and NotFoundError.
+
+        A 429 is obeyed: the question is repeated after Retry-After, for two minutes in all.
+        """
         given = {name: str(value) for name, value in (parameters or {}).items() if value is not None}
         with self._explained():
-            answer = self._client.get(path, params=given)
+            answer = self._patiently(path, given)
         if answer.is_success:
             return self._members(answer)
         raise self._failure(answer)
+
+    def _patiently(self, path: str, parameters: Mapping[str, str]) -> httpx.Response:
+        left = _LIMIT_PATIENCE_SECONDS
+        while True:
+            answer = self._client.get(path, params=parameters)
+            wait = max(1.0, retry_after_seconds(answer.headers.get("Retry-After")))
+            if answer.status_code != httpx.codes.TOO_MANY_REQUESTS or wait > left:
+                return answer
+            left -= wait
+            self._sleep(wait)
 
     @contextmanager
     def _explained(self) -> Iterator[None]:

@@ -37,6 +37,11 @@ def test_parameters_that_are_not_given_are_left_out_and_the_key_is_shown() -> No
         (httpx.Response(404, json={"details": "Nothing here"}), NotFoundError, "Nothing here"),
         (httpx.Response(503, json={"details": "Postgres is away"}), CommandError, "answered 503: Postgres is away"),
         (httpx.Response(502, text="<html>"), CommandError, "answered 502: Bad Gateway"),
+        (
+            httpx.Response(429, headers={"Retry-After": "121"}, json={"details": "More than 600 requests in 60 s"}),
+            CommandError,
+            "answered 429: More than 600 requests",
+        ),
     ],
 )
 def test_every_failure_is_one_sentence(answer: httpx.Response | Exception, kind: type[CommandError], said: str) -> None:
@@ -44,3 +49,26 @@ def test_every_failure_is_one_sentence(answer: httpx.Response | Exception, kind:
         api.get("/api/v1/insights")
     assert "secret" not in str(error.value)
     assert "\n" not in str(error.value)
+
+
+def _limited(*waits: str) -> tuple[ReadApi, list[float]]:
+    """A read API that answers 429 with these Retry-After, and how long the client slept."""
+    answers = [httpx.Response(429, headers={"Retry-After": wait}) for wait in waits]
+    answers.append(httpx.Response(200, json={"insights": []}))
+    slept: list[float] = []
+    transport = httpx.MockTransport(lambda _: answers.pop(0))
+    return ReadApi("http://read-api", None, transport=transport, sleep=slept.append), slept
+
+
+def test_a_limit_is_obeyed_for_as_long_as_it_asks() -> None:
+    api, slept = _limited("7", "0", "3")
+    with api:
+        assert api.get("/api/v1/insights") == {"insights": []}
+    assert slept == [7, 1, 3]
+
+
+def test_a_limit_that_never_ends_is_given_up_after_two_minutes() -> None:
+    api, slept = _limited(*["50"] * 5)
+    with api, pytest.raises(CommandError, match="answered 429"):
+        api.get("/api/v1/insights")
+    assert slept == [50, 50]
