@@ -26,6 +26,14 @@ async def posts_counted(url: str) -> int:
     )
 
 
+async def gauges_by_process(url: str) -> list[str]:
+    """Gauges that would need adding up by whoever reads them."""
+    async with httpx.AsyncClient(base_url=url) as client:
+        written = (await client.get("/metrics")).text
+    assert "undertone_sends_waiting " in written
+    return [line for line in written.splitlines() if 'pid="' in line]
+
+
 async def is_live(url: str) -> bool:
     try:
         async with httpx.AsyncClient(base_url=url) as client:
@@ -46,6 +54,7 @@ async def test_workers_share_a_port_and_any_of_them_counts_for_all() -> None:
                 assert (await client.post("/api/v1/conversations", content=b"nonsense")).status_code == 415
         for _ in range(5):
             assert await posts_counted(url) == 20
+        assert await gauges_by_process(url) == []
     finally:
         process.send_signal(signal.SIGTERM)
         await asyncio.wait_for(process.communicate(), 20)
