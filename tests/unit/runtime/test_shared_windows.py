@@ -1,10 +1,13 @@
 """What happens to limits while the place that counts them for everybody is away; the clock is the test's."""
 
+import asyncio
+
 import pytest
 
 from services.runtime.rate_limits import SlidingWindows, Verdict, WindowLimit
 from services.runtime.shared_windows import SharedWindows, StoreAway
 from tests.unit.runtime.test_rate_limits import Clock
+from tests.waiting import eventually
 
 LIMIT = WindowLimit(3, 60)
 
@@ -19,9 +22,12 @@ class FakeStore:
         self.is_away = False
         self.asked = 0
         self.is_closed = False
+        self.answers = asyncio.Event()
+        self.answers.set()
 
     async def take(self, client: str, limit: WindowLimit) -> Verdict:
         self.asked += 1
+        await self.answers.wait()
         if self.is_away:
             raise StoreAway("no answer within 100 ms")
         return self.windows.count(client, limit)
@@ -112,9 +118,54 @@ async def test_what_is_refused_by_the_store_is_not_counted_here(store: FakeStore
     await allowed(one, 3)
     assert await allowed(other, 5) == [False] * 5
     store.is_away = True
+    clock.now += 1.01
     assert await allowed(other, 4) == [True, True, True, False]
 
 
 async def test_closing_closes_the_store(store: FakeStore, clock: Clock) -> None:
     await an_instance(store, clock).aclose()
     assert store.is_closed
+
+
+async def test_a_flood_of_a_refused_client_asks_the_store_once_a_moment(store: FakeStore, clock: Clock) -> None:
+    windows = an_instance(store, clock)
+    assert await allowed(windows, 1000) == [True] * 3 + [False] * 997
+    assert store.asked == 4
+    clock.now += 0.61
+    await allowed(windows, 1000)
+    assert store.asked == 5
+
+
+async def test_a_refused_client_is_told_less_the_longer_it_waits_and_is_let_in_when_due(
+    store: FakeStore, clock: Clock
+) -> None:
+    windows = an_instance(store, clock)
+    await allowed(windows, 3)
+    told = (await windows.take("a", LIMIT)).wait_seconds
+    clock.now += 0.5
+    assert (await windows.take("a", LIMIT)).wait_seconds == pytest.approx(told - 0.5)
+    clock.now += told - 0.5 + 0.01
+    assert await allowed(windows, 1) == [True]
+
+
+async def test_refused_clients_are_forgotten_from_the_oldest_on(store: FakeStore, clock: Clock) -> None:
+    windows, limit = an_instance(store, clock), WindowLimit(1, 60)
+    for number in range(10_050):
+        await windows.take(str(number), limit)
+        await windows.take(str(number), limit)
+    assert len(windows._refused) == 10_000
+
+
+async def test_beyond_a_number_of_waiting_requests_the_rest_is_counted_here_and_nothing_is_declared_away(
+    store: FakeStore, clock: Clock
+) -> None:
+    windows, limit = an_instance(store, clock), WindowLimit(100, 60)
+    store.answers.clear()
+    waiting = [asyncio.create_task(windows.take("a", limit)) for _ in range(150)]
+    await eventually(lambda: store.asked == 128)
+    assert sum(task.done() for task in waiting) == 22
+    store.answers.set()
+    verdicts = await asyncio.gather(*waiting)
+    assert [verdict.is_allowed for verdict in verdicts].count(True) == 122
+    assert windows.description == "Redis at far:6379"
+    assert await allowed(windows, 3) == [True] * 3  # nobody is left waiting, so that the store is asked again
