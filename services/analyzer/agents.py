@@ -1,7 +1,7 @@
 """The edge to Kafka: a Faust app with one agent a lane, embedded in our event loop."""
 
 import asyncio
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any, Final, cast
 
 import faust
@@ -13,9 +13,13 @@ from schemas.event import Lane
 from schemas.topics import Topic
 from services.analyzer.batching import LANES_IN_ORDER
 from services.analyzer.consumer import FAUST_LOGGER, Transport
+from services.analyzer.dropped import DropWatch, Sight
 from services.analyzer.intake import TOPIC_OF_LANE
 from services.analyzer.pipeline import Pipeline
 from services.runtime.kafka import KafkaConnection
+from services.runtime.logs import get_logger
+
+_log = get_logger(__name__)
 
 STREAM_BUFFER_RECORDS: Final = 4096
 POLL_RECORDS: Final = 64
@@ -24,6 +28,8 @@ BUFFER_SLACK: Final = 0.2
 COMMIT_SECONDS: Final = 0.5
 HEARTBEAT_SECONDS: Final = 3.0
 REBALANCE_SECONDS: Final = 120.0
+LOOK_SECONDS: Final = 1.0
+"""Between two looks for records that were dropped."""
 NEVER: Final = 365 * 86_400.0
 _PRODUCER_TIMEOUT_SECONDS: Final = 30.0
 _MAX_FETCH_BYTES: Final = 1024 * 1024
@@ -116,6 +122,7 @@ def create_faust_app(pipeline: Pipeline, connection: KafkaConnection) -> Analyze
     _read_again_at_gaps(app, pipeline, connection)
     names = {lane: connection.topic_name(TOPIC_OF_LANE[lane]) for lane in LANES_IN_ORDER}
     _follow_assignments(app, pipeline, names)
+    _watch_for_dropped(app, pipeline, names)
     for lane, name in names.items():
         _add_agent(app, pipeline, lane, name)
     app.finalize()
@@ -133,6 +140,30 @@ def _read_again_at_gaps(app: AnalyzerApp, pipeline: Pipeline, connection: KafkaC
         {(lanes[tp.topic], tp.partition): offset for tp, offset in starts.items()}
     )
     pipeline.read_again = read_again
+
+
+def _watch_for_dropped(app: AnalyzerApp, pipeline: Pipeline, names: Mapping[Lane, str]) -> None:
+    watch: DropWatch[tuple[Lane, int]] = DropWatch()
+
+    def sights() -> Iterator[Sight[tuple[Lane, int]]]:
+        consumer = app.kafka_consumer()
+        assigned = consumer.assignment()
+        for (lane, partition), expected in list(pipeline.gaps.positions().items()):
+            tp = TP(names[lane], partition)
+            buffers = cast("Any", app.topics)._tp_index.get(tp, ())  # noqa: SLF001 - Faust tells their fill nowhere
+            is_idle = not pipeline.intakes[lane].is_taking and all(buffer.queue.empty() for buffer in buffers)
+            end = consumer.highwater(tp) if tp in assigned else None
+            if end is not None:
+                yield Sight((lane, partition), expected, end, is_idle and pipeline.ledger.is_open)
+
+    async def look() -> None:
+        if pipeline.is_rebalancing:
+            return
+        for (lane, partition), offset in watch.look(sights()):
+            _log.warning("records_dropped", lane=lane.value, partition=partition, expected=offset)
+            await app.consumer.seek_wait({TP(names[lane], partition): offset})
+
+    app.timer(interval=LOOK_SECONDS, on_leader=False)(look)
 
 
 def _follow_assignments(app: AnalyzerApp, pipeline: Pipeline, names: Mapping[Lane, str]) -> None:

@@ -41,6 +41,10 @@ class Gaps(Generic[P]):
         """Where the partition should go on."""
         return self._expected[partition]
 
+    def positions(self) -> Mapping[P, int]:
+        """Where each partition that is being read should go on."""
+        return self._expected
+
     def judge(self, partition: P, offset: int) -> Verdict:
         """Look at the next record that arrived."""
         expected = self._expected.get(partition, offset)

@@ -76,6 +76,8 @@ class Intake:
     ) -> None:
         self.lane = lane
         self.undecodable = UndecodableLimit()
+        self.is_taking = False
+        """Whether a record is on its way in, be it that it waits for room."""
         self._topic = TOPIC_OF_LANE[lane]
         self._ledger = ledger
         self._gaps = gaps
@@ -93,6 +95,13 @@ class Intake:
 
     async def take(self, record: RawRecord, acknowledge: Callable[[], object]) -> None:
         """Take a record in. It comes again when a rebalance or the end of the process comes first."""
+        self.is_taking = True
+        try:
+            await self._take(record, acknowledge)
+        finally:
+            self.is_taking = False
+
+    async def _take(self, record: RawRecord, acknowledge: Callable[[], object]) -> None:
         if not self._ledger.is_open or not await self._follows(record):
             return
         size = len(record.value or b"")

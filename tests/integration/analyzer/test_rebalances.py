@@ -3,10 +3,15 @@
 import asyncio
 import signal
 import time
+from collections.abc import Callable
 
+import pytest
+
+from schemas.codec import RawRecord
 from schemas.conversation_received import ConversationReceived
 from schemas.insight_produced import InsightProduced
 from schemas.topics import RECEIVED
+from services.analyzer.intake import Intake
 from services.analyzer.offline.engine import OfflineEngine
 from tests.builders import a_conversation
 from tests.integration.analyzer.analyzers import Health, both_own_half
@@ -148,3 +153,25 @@ async def test_a_frozen_analyzer_loses_its_partitions_and_comes_back_without_har
     await eventually(lambda: world.has_outcomes_for(more))
     await eventually(world.is_all_acknowledged)
     assert await world.uncommitted(RECEIVED) == 0
+
+
+async def test_records_dropped_at_the_end_of_a_log_are_read_again(
+    world: World, start_here: StartHere, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What Faust hands over between the seek and the assignment is not ours yet; nothing may follow that would tell."""
+    conversations = _complaints(60)
+    take = Intake._take
+    dropped: list[int] = []
+
+    async def drop_the_first(intake: Intake, record: RawRecord, acknowledge: Callable[[], object]) -> None:
+        if len(dropped) < len(conversations):
+            dropped.append(record.offset)
+        else:
+            await take(intake, record, acknowledge)
+
+    monkeypatch.setattr(Intake, "_take", drop_the_first)
+    analyzer = await start_here(FakeEngine(), calls_per_second=0)
+    await eventually(analyzer.is_ready)
+    await world.post(conversations)
+    await eventually(lambda: world.has_outcomes_for(conversations), within_seconds=30)
+    await eventually(world.is_all_acknowledged)

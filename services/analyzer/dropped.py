@@ -1,0 +1,53 @@
+"""Whether records were dropped that nothing follows: the log has more, and nobody is reading it.
+
+`gaps` sees that records are missing when a later one arrives. After a rebalance the last records of a partition can
+be dropped as well (handed over before the partitions were ours), and then nothing arrives that would tell. So the end
+of each log is compared with what was taken: where it is ahead twice in a row while the lane has nothing to do, the
+partition is read again. A log may end in offsets that hold no record, so for one place that is tried a few times only.
+"""
+
+from collections.abc import Hashable, Iterable
+from dataclasses import dataclass
+from typing import Generic, TypeVar
+
+P = TypeVar("P", bound=Hashable)
+
+MOST_READINGS = 3
+
+
+@dataclass(frozen=True, slots=True)
+class Sight(Generic[P]):
+    """A partition at one look: the next offset that we want, the end of the log, and whether the lane is idle."""
+
+    partition: P
+    expected: int
+    end: int
+    is_idle: bool
+
+
+class DropWatch(Generic[P]):
+    """Compares each look with the one before."""
+
+    def __init__(self) -> None:
+        self._suspected: dict[P, int] = {}
+        self._readings: dict[P, tuple[int, int]] = {}
+        """The place that was read again last, and how often."""
+
+    def look(self, sights: Iterable[Sight[P]]) -> list[tuple[P, int]]:
+        """The partitions to read again, each from its offset."""
+        suspected = {
+            sight.partition: sight.expected for sight in sights if sight.is_idle and sight.end > sight.expected
+        }
+        confirmed = [
+            (partition, expected)
+            for partition, expected in suspected.items()
+            if self._suspected.get(partition) == expected and self._may_read(partition, expected)
+        ]
+        self._suspected = suspected
+        return confirmed
+
+    def _may_read(self, partition: P, expected: int) -> bool:
+        place, times = self._readings.get(partition, (expected, 0))
+        times = times + 1 if place == expected else 1
+        self._readings[partition] = (expected, times)
+        return times <= MOST_READINGS
