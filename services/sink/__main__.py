@@ -17,17 +17,19 @@ _log = get_logger("services.sink")
 
 
 async def start(settings: SinkSettings, role: Role, stop: asyncio.Event) -> int:
-    """Run until `stop` is set. The end of one half ends the other; what is unexpected is raised."""
+    """Run until `stop` is set. What is unexpected in one part ends the others and is raised."""
     _log.info("starting", role=role.value, kafka=settings.kafka_bootstrap_servers)
     async with open_resources(settings) as resources:
         consumer = None
         if role is not Role.API:
             consumer = BatchConsumer(resources.connection, settings, resources.store(), resources.dead_letters(), stop)
         app = create_app(settings, resources, role, consumer)
-        async with asyncio.TaskGroup() as halves:
-            halves.create_task(serve(app, settings, stop=stop))
+        async with asyncio.TaskGroup() as parts:
+            parts.create_task(serve(app, settings, stop=stop))
+            if role is not Role.CONSUMER:
+                parts.create_task(resources.feed.run(stop))
             if consumer is not None:
-                halves.create_task(consumer.run())
+                parts.create_task(consumer.run())
     _log.info("stopped")
     return 0
 

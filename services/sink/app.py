@@ -19,6 +19,7 @@ from services.sink.endpoints.conversations import conversations_router
 from services.sink.endpoints.export import export_router
 from services.sink.endpoints.insights import insights_router
 from services.sink.endpoints.lookup import lookup_router
+from services.sink.endpoints.stream import stream_router
 from services.sink.endpoints.trends import trends_router
 from services.sink.reads.status import count_statuses
 from services.sink.resources import Resources
@@ -45,6 +46,7 @@ def create_app(settings: SinkSettings, resources: Resources, role: Role, consume
     )
     if role is not Role.CONSUMER:
         context = ReadContext(resources.database, resources.lag, lambda: datetime.now(UTC))
+        app.include_router(stream_router(resources.feed))
         for router in (export_router, insights_router, conversations_router, trends_router, lookup_router):
             app.include_router(router(context))
     return app

@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import NamedTuple
+from uuid import UUID
 
 from schemas.analysis_started import AnalysisStarted
 from schemas.event import Lane
@@ -43,6 +44,8 @@ class Batch:
     next_offsets: dict[Place, int] = field(default_factory=dict)
     conversations: list[ConversationRow] = field(default_factory=list)
     insights: list[InsightProduced] = field(default_factory=list)
+    places: dict[UUID, tuple[int, int]] = field(default_factory=dict)
+    """Partition and offset of each insight's first record in this batch."""
     outcomes: list[OutcomeRow] = field(default_factory=list)
     started: list[AnalysisStarted] = field(default_factory=list)
     dead_letters: list[DeadLetterRow] = field(default_factory=list)

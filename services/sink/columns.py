@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC
 from typing import Any
+from uuid import UUID
 
 from schemas.analysis_started import AnalysisStarted
 from schemas.insight_produced import InsightProduced
@@ -11,6 +12,7 @@ from services.sink.rows import DeadLetterRow
 
 VersionIds = Mapping[str, int]
 Columns = Sequence[Sequence[Any]]
+_NOWHERE = (None, None)
 
 
 def _columns(rows: Iterable[tuple[Any, ...]], width: int) -> Columns:
@@ -18,8 +20,13 @@ def _columns(rows: Iterable[tuple[Any, ...]], width: int) -> Columns:
     return columns or [()] * width
 
 
-def insight_columns(insights: Iterable[InsightProduced], versions: VersionIds) -> Columns:
-    """The arguments of `outcomes.INSIGHTS`. Lists are joined by commas, which slugs do not hold."""
+def insight_columns(
+    insights: Iterable[InsightProduced], versions: VersionIds, places: Mapping[UUID, tuple[int, int]]
+) -> Columns:
+    """The arguments of `outcomes.INSIGHTS`. Lists are joined by commas, which slugs do not hold.
+
+    `places`: partition and offset in conversations.analyzed.v1, where they are known.
+    """
     return _columns(
         (
             (
@@ -49,10 +56,11 @@ def insight_columns(insights: Iterable[InsightProduced], versions: VersionIds) -
                 one.started_at,
                 one.analyzed_at,
                 one.completion,
+                *places.get(one.insight_id, _NOWHERE),
             )
             for one in insights
         ),
-        26,
+        28,
     )
 
 

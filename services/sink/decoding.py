@@ -100,6 +100,7 @@ def _read_outcome(event: Outcome, record: RawRecord, batch: Batch) -> None:
     if isinstance(event, InsightProduced):
         _refuse_foreign_id(event)
         batch.insights.append(event)
+        batch.places.setdefault(event.insight_id, (record.partition, record.offset))
     batch.outcomes.append(outcome_row(event))
 
 

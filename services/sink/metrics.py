@@ -14,3 +14,7 @@ UNSTORABLE = Counter("undertone_sink_unstorable", "Records that Postgres refused
 PARTITIONS = Gauge("undertone_sink_partitions", "Partitions of this sink, by state.", ["state"])
 LAG = Gauge("undertone_sink_lag_records", "Records in Kafka that are not stored yet, by topic.", ["topic"])
 POOL_IN_USE = Gauge("undertone_sink_pool_in_use", "Connections to Postgres in use, by pool.", ["pool"])
+STREAM_READERS = Gauge("undertone_sink_stream_readers", "Readers that listen to the stream of insights.")
+STREAM_READERS_DROPPED = Counter(
+    "undertone_sink_stream_readers_dropped", "Readers of the stream that were cut off because they did not keep up."
+)

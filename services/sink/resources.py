@@ -8,12 +8,14 @@ from dataclasses import dataclass, field
 
 import asyncpg
 
+from schemas.topics import ANALYZED
 from services.runtime.dead_letters import DeadLetters
 from services.runtime.inbound import windows_of
 from services.runtime.kafka import KafkaConnection
 from services.runtime.publisher import EventPublisher, open_publisher
 from services.runtime.rate_limits import ClientLimiter, SlidingWindows
 from services.sink.database import Database, open_read_pool, open_write_pool
+from services.sink.feed import InsightFeed
 from services.sink.lag import LagReader, open_lag_reader
 from services.sink.settings import SinkSettings
 from services.sink.store import Store
@@ -29,6 +31,7 @@ class Resources:
     publisher: EventPublisher
     lag: LagReader
     owner: str
+    feed: InsightFeed
     windows: ClientLimiter = field(default_factory=SlidingWindows)
 
     def store(self) -> Store:
@@ -55,4 +58,6 @@ async def open_resources(settings: SinkSettings) -> AsyncIterator[Resources]:
         aclosing(windows_of(settings.redis_url, "sink")) as windows,
     ):
         owner = settings.instance_id or f"{socket.gethostname()}-{os.getpid()}"
-        yield Resources(connection, write_pool, Database(read_pool), publisher, lag, owner, windows)
+        database = Database(read_pool)
+        feed = InsightFeed(database, lag.group, lag.name_of(ANALYZED))
+        yield Resources(connection, write_pool, database, publisher, lag, owner, feed, windows)

@@ -106,7 +106,7 @@ class Store:
 
 async def _write_outcomes(connection: Any, batch: Batch, ids: VersionIds) -> None:
     if batch.insights:
-        await connection.fetchval(outcomes.INSIGHTS, *insight_columns(batch.insights, ids))
+        await connection.fetchval(outcomes.INSIGHTS, *insight_columns(batch.insights, ids, batch.places))
     if batch.outcomes:
         await connection.fetchval(outcomes.OUTCOMES, *outcome_columns(standings(batch.outcomes), ids))
 

@@ -14,22 +14,25 @@ INSIGHTS = f"""
         INSERT INTO insights (
             insight_id, conversation_id, version_id, content_hash, revision_ms, revision_offset, lane, occurred_at,
             channel, sentiment_score, sentiment, confidence, clusters, topics, reasoning, evidence, summary,
-            path, model, batch_id, input_tokens, output_tokens, cost_usd, started_at, analyzed_at
+            path, model, batch_id, input_tokens, output_tokens, cost_usd, started_at, analyzed_at,
+            analyzed_partition, analyzed_offset
         )
         SELECT
             insight_id, conversation_id, version_id, content_hash, revision_ms, revision_offset, lane, occurred_at,
             channel, sentiment_score, sentiment::sentiment, confidence, string_to_array(clusters, ','),
             string_to_array(topics, ','), reasoning, evidence, summary,
-            path, model, batch_id, input_tokens, output_tokens, cost_usd, started_at, analyzed_at
+            path, model, batch_id, input_tokens, output_tokens, cost_usd, started_at, analyzed_at,
+            analyzed_partition, analyzed_offset
         FROM unnest(
             $1::uuid[], $2::text[], $3::smallint[], $4::bytea[], $5::bigint[], $6::bigint[], $7::text[],
             $8::timestamptz[], $9::text[], $10::float8[], $11::text[], $12::float8[], $13::text[], $14::text[],
             $15::text[], $16::text[], $17::text[], $18::text[], $19::text[], $20::uuid[], $21::integer[],
-            $22::integer[], $23::float8[], $24::timestamptz[], $25::timestamptz[]
+            $22::integer[], $23::float8[], $24::timestamptz[], $25::timestamptz[], $27::integer[], $28::bigint[]
         ) WITH ORDINALITY AS n (
             insight_id, conversation_id, version_id, content_hash, revision_ms, revision_offset, lane, occurred_at,
             channel, sentiment_score, sentiment, confidence, clusters, topics, reasoning, evidence, summary,
-            path, model, batch_id, input_tokens, output_tokens, cost_usd, started_at, analyzed_at, place
+            path, model, batch_id, input_tokens, output_tokens, cost_usd, started_at, analyzed_at,
+            analyzed_partition, analyzed_offset, place
         )
         WHERE {NOT_ERASED}
         ORDER BY insight_id, place

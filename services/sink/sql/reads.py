@@ -12,14 +12,14 @@ AVAILABLE = """
             ORDER BY version_id DESC, occurred_at DESC LIMIT 1) AS latest
 """
 
-_FULL_INSIGHT = """
+FULL_INSIGHT = """
         i.insight_id, i.conversation_id, i.version_id, i.content_hash, i.revision_ms, i.revision_offset,
         i.sentiment, i.sentiment_score, i.clusters, i.topics, i.confidence, i.reasoning, i.evidence, i.summary,
         i.path, i.model, i.batch_id, i.lane, i.input_tokens, i.output_tokens, i.cost_usd, i.started_at,
         i.analyzed_at, i.stored_at"""
 
 INSIGHT_PAGE = f"""
-    SELECT {{sort}} AS sort_value, o.occurred_at, o.channel, t.opening, {_FULL_INSIGHT},
+    SELECT {{sort}} AS sort_value, o.occurred_at, o.channel, t.opening, {FULL_INSIGHT},
         (o.revision_ms, o.revision_offset) > (o.shown_revision_ms, o.shown_revision_offset)
             OR coalesce((c.revision_ms, c.revision_offset) > (o.shown_revision_ms, o.shown_revision_offset), false)
             AS stale
@@ -48,7 +48,7 @@ SAYS_ALL = """EXISTS (
 (cheap, and never misses one), then in the words alone, without the names of members."""
 
 INSIGHT = f"""
-    SELECT {_FULL_INSIGHT}, i.occurred_at, i.channel, t.opening,
+    SELECT {FULL_INSIGHT}, i.occurred_at, i.channel, t.opening,
         coalesce(o.insight_id = i.insight_id, false) AS is_current,
         coalesce((o.revision_ms, o.revision_offset) > (o.shown_revision_ms, o.shown_revision_offset)
             OR (c.revision_ms, c.revision_offset) > (o.shown_revision_ms, o.shown_revision_offset), false) AS stale
@@ -77,7 +77,7 @@ OUTCOMES_OF = """
 """
 
 INSIGHTS_OF = f"""
-    SELECT {_FULL_INSIGHT}, i.occurred_at, i.channel, NULL AS opening, false AS stale
+    SELECT {FULL_INSIGHT}, i.occurred_at, i.channel, NULL AS opening, false AS stale
     FROM insights i WHERE i.conversation_id = $1 ORDER BY i.analyzed_at DESC, i.insight_id LIMIT $2
 """
 
@@ -107,7 +107,7 @@ USAGE_OF_DAY = """
 """
 
 KNOWN_RESULTS = f"""
-    SELECT DISTINCT ON (i.content_hash, i.version_id) {_FULL_INSIGHT}, i.occurred_at, i.channel,
+    SELECT DISTINCT ON (i.content_hash, i.version_id) {FULL_INSIGHT}, i.occurred_at, i.channel,
         NULL AS opening, false AS stale
     FROM unnest($1::bytea[], $2::smallint[]) AS n (content_hash, version_id)
     JOIN insights i ON i.content_hash = n.content_hash AND i.version_id = n.version_id

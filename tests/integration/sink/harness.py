@@ -140,7 +140,10 @@ class Sink:
     async def finish(self, *events: Outcome) -> None:
         insights = [event for event in events if isinstance(event, InsightProduced)]
         rows = [outcome_row(event) for event in events]
-        await self._store(Batch(self._next(self.analyzed, len(events)), insights=insights, outcomes=rows))
+        places = self._places(events)
+        await self._store(
+            Batch(self._next(self.analyzed, len(events)), insights=insights, outcomes=rows, places=places)
+        )
 
     async def start(self, *events: AnalysisStarted) -> None:
         await self._store(Batch(self._next(self.started, len(events)), started=list(events)))
@@ -151,8 +154,17 @@ class Sink:
             conversations=list(rows),
             insights=[event for event in events if isinstance(event, InsightProduced)],
             outcomes=[outcome_row(event) for event in events],
+            places=self._places(events),
         )
         await self._store(batch)
+
+    def _places(self, events: Sequence[Outcome]) -> dict[uuid.UUID, tuple[int, int]]:
+        first = self.claims[self.analyzed].next_offset
+        places: dict[uuid.UUID, tuple[int, int]] = {}
+        for offset, event in enumerate(events, first):
+            if isinstance(event, InsightProduced):
+                places.setdefault(event.insight_id, (self.partition, offset))
+        return places
 
     def _next(self, place: Place, count: int) -> dict[Place, int]:
         return {place: self.claims[place].next_offset + count}

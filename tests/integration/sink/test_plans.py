@@ -20,7 +20,7 @@ EVENTS = [insight(name, "words", number) for number, name in enumerate(NAMES)]
 POSTINGS = [posting(name, "words", number) for number, name in enumerate(NAMES)]
 STATEMENTS: dict[str, tuple[str, list[Any]]] = {
     "postings": (conversations.CONVERSATIONS, [*conversation_columns(newest_postings(POSTINGS)), [], [], [1]]),
-    "insights": (outcomes.INSIGHTS, [*insight_columns(EVENTS, {"v1": 1})]),
+    "insights": (outcomes.INSIGHTS, [*insight_columns(EVENTS, {"v1": 1}, {})]),
     "outcomes": (outcomes.OUTCOMES, [*outcome_columns(standings(map(outcome_row, EVENTS)), {"v1": 1})]),
     "started": (
         conversations.STARTED,

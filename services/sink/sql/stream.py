@@ -1,0 +1,22 @@
+"""What the stream of insights asks: how far outcomes are stored, and what came between two such positions."""
+
+# ruff: noqa: S608 - the pieces put together are constants of these modules; every value is bound
+
+from services.sink.sql.reads import FULL_INSIGHT
+
+POSITIONS = "SELECT partition, next_offset FROM consumer_offsets WHERE group_name = $1 AND topic = $2"
+
+STORED_BETWEEN = f"""
+    SELECT i.analyzed_partition, i.analyzed_offset, i.occurred_at, i.channel, t.opening, {FULL_INSIGHT},
+        coalesce((c.revision_ms, c.revision_offset) > (i.revision_ms, i.revision_offset), false) AS stale
+    FROM unnest($1::integer[], $2::bigint[], $3::bigint[]) AS s (partition, low, high)
+    CROSS JOIN LATERAL (
+        SELECT * FROM insights i
+        WHERE i.analyzed_partition = s.partition AND i.analyzed_offset >= s.low AND i.analyzed_offset < s.high
+        ORDER BY i.analyzed_partition, i.analyzed_offset LIMIT $4
+    ) i
+    LEFT JOIN conversation_turns t ON t.conversation_id = i.conversation_id
+    LEFT JOIN conversations c ON c.conversation_id = i.conversation_id
+    ORDER BY i.analyzed_partition, i.analyzed_offset
+"""
+"""Insights by their place, at most $4 of each partition."""
