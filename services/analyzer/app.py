@@ -65,6 +65,7 @@ async def _work(pipeline: Pipeline, resources: Resources, stop: asyncio.Event) -
     beside = [
         asyncio.create_task(pipeline.control_log.follow()),
         asyncio.create_task(pipeline.dispatcher.run()),
+        asyncio.create_task(pipeline.spending.run()),
         asyncio.create_task(faust_app.start()),
     ]
     try:

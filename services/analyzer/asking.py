@@ -20,6 +20,7 @@ from services.analyzer.engine import (
     Answer,
     AnswerTruncated,
     AnswerUnusable,
+    CallEnd,
     Engine,
     EngineError,
     EngineLimited,
@@ -30,9 +31,19 @@ from services.analyzer.engine import (
 )
 from services.analyzer.ledger import Ledger
 from services.analyzer.llm.breaker import Permit as CircuitPermit
-from services.analyzer.metrics import BATCH_SIZE, CACHE_HITS, CALL_SECONDS, CALLS, COST, REPEATED, TOKENS
+from services.analyzer.metrics import (
+    BATCH_SIZE,
+    CACHE_HITS,
+    CALL_SECONDS,
+    CALLS,
+    COST,
+    COST_ESTIMATED,
+    REPEATED,
+    TOKENS,
+)
 from services.analyzer.outbox import Outbox
 from services.analyzer.outcomes import insight_of
+from services.analyzer.spending import EstimatesCost
 
 _OUTCOMES: Final[tuple[tuple[type[EngineError], str], ...]] = (
     (EngineUnavailable, "unavailable"),
@@ -48,7 +59,7 @@ class Permission:
     """The right to make one call now. `ended` must be told what it used."""
 
     circuit: CircuitPermit
-    ended: Callable[[Usage | None], None]
+    ended: Callable[[CallEnd], None]
 
 
 class Asking:
@@ -103,24 +114,28 @@ class Asking:
     ) -> Answer:
         engine = self._engines[batch.analysis_version]
         began = time.perf_counter()
-        outcome, usage = "abandoned", None
+        outcome, end = "abandoned", CallEnd(None)
         # The permit is for now: nothing may come between it and the call.
-        call = asyncio.ensure_future(engine.analyze([work.task for work in works]))
+        tasks = [work.task for work in works]
+        call = asyncio.ensure_future(engine.analyze(tasks))
+        if isinstance(engine, EstimatesCost):
+            COST_ESTIMATED.inc(engine.estimate_usage(tasks).cost_usd)
         try:
             await self._announce(batch, works, batch_id, started_at)
             answer = await call
-            outcome, usage = "answered", answer.usage
+            outcome, end = "answered", CallEnd(answer.usage, is_answered=True)
             return answer
         except EngineError as error:
             outcome = next((word for kind, word in _OUTCOMES if isinstance(error, kind)), "failed")
-            usage = error.usage
+            is_answered = isinstance(error, AnswerTruncated | AnswerUnusable)
+            end = CallEnd(error.usage, is_answered=is_answered, is_cost_known=error.is_cost_known)
             for work in works:
                 work.last_failure = FailureReason.LLM_ERROR
             raise
         finally:
             call.cancel()
-            permission.ended(usage)
-            _count(engine, outcome, time.perf_counter() - began, usage or Usage())
+            permission.ended(end)
+            _count(engine, outcome, time.perf_counter() - began, end.usage or Usage())
             BATCH_SIZE.labels(batch.lane.value).observe(len(works))
             for work in works:
                 work.calls += 1

@@ -7,7 +7,7 @@ no outcome waits again. What is raised here besides is unexpected and ends the p
 
 import asyncio
 import random
-from collections.abc import Awaitable, Callable, Collection
+from collections.abc import Awaitable, Callable, Collection, Sequence
 from dataclasses import dataclass
 from typing import Final, Protocol
 
@@ -43,7 +43,7 @@ LONGEST_HOLD_SECONDS: Final = 7 * 86_400.0
 class Permissions(Protocol):
     """Gives permission for a further call of a batch, before any new batch goes out."""
 
-    async def again(self, lane: Lane, tokens: int) -> Permission | None:
+    async def again(self, lane: Lane, works: Sequence[Work[Arrival]]) -> Permission | None:
         """None when it will not be given: a rebalance, or the end of the process."""
         ...
 
@@ -112,7 +112,7 @@ class Calls:
     async def _further(
         batch: Batch[Arrival], positions: Collection[int], permissions: Permissions
     ) -> Permission | None:
-        return await permissions.again(batch.lane, sum(batch.works[position].tokens for position in positions))
+        return await permissions.again(batch.lane, [batch.works[position] for position in positions])
 
     def _call_failed(
         self, search: BadConversationSearch, works: list[Work[Arrival]], permission: Permission, error: EngineError

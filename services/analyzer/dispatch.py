@@ -5,7 +5,7 @@ Further calls of a batch that was begun go before new batches; both draw on the 
 
 import asyncio
 from collections import deque
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import Protocol
@@ -13,9 +13,10 @@ from typing import Protocol
 from schemas.event import Lane
 from services.analyzer.arrivals import Arrival
 from services.analyzer.asking import Permission
-from services.analyzer.batching import LANES_IN_ORDER, BatchingWindow
+from services.analyzer.batching import LANES_IN_ORDER, Batch, BatchingWindow, Work
+from services.analyzer.budget import Charge
 from services.analyzer.calls import Calls
-from services.analyzer.engine import Usage
+from services.analyzer.engine import CallEnd, Task
 from services.analyzer.holds import Holds
 from services.analyzer.intake import Tasks
 from services.analyzer.llm.breaker import CircuitBreaker
@@ -36,12 +37,20 @@ class Permits(Protocol):
     def answered(self) -> None: ...
 
 
+class Spending(Protocol):
+    """`spending.Spending`."""
+
+    def take(self, lane: Lane, tasks: Sequence[Task]) -> Charge | None: ...
+    def release(self, charge: Charge, spent_usd: float | None) -> None: ...
+    def short_lanes(self) -> Collection[Lane]: ...
+
+
 @dataclass(slots=True, eq=False)
 class _Further:
     """A further call of a batch that was begun."""
 
     lane: Lane
-    tokens: int
+    works: Sequence[Work[Arrival]]
     given: "asyncio.Future[Permission | None]"
 
 
@@ -54,6 +63,7 @@ class Dispatcher:
         window: BatchingWindow[Arrival],
         permits: Permits,
         holds: Holds,
+        spending: Spending,
         breaker: CircuitBreaker,
         calls: Calls,
         tasks: Tasks,
@@ -63,6 +73,7 @@ class Dispatcher:
         self._window = window
         self._permits = permits
         self._holds = holds
+        self._spending = spending
         self._breaker = breaker
         self._calls = calls
         self._tasks = tasks
@@ -98,18 +109,20 @@ class Dispatcher:
             if not further.given.done():
                 further.given.set_result(None)
 
-    async def again(self, lane: Lane, tokens: int) -> Permission | None:
+    async def again(self, lane: Lane, works: Sequence[Work[Arrival]]) -> Permission | None:
         """Permission for a further call of a batch; None when a rebalance or the end comes first."""
         if self._is_stopped or not self._is_ready():
             return None
-        further = _Further(lane, tokens, asyncio.get_running_loop().create_future())
+        further = _Further(lane, works, asyncio.get_running_loop().create_future())
         self._further.append(further)
         self._wake.set()
         return await further.given
 
     def held_lanes(self) -> Collection[Lane]:
         """The lanes whose calls may not start now."""
-        return LANES_IN_ORDER if self._is_stopped or not self._is_ready() else self._holds.active()
+        if self._is_stopped or not self._is_ready():
+            return LANES_IN_ORDER
+        return {*self._holds.active(), *self._spending.short_lanes()}
 
     async def run(self) -> None:
         """Until `stop`."""
@@ -139,28 +152,47 @@ class Dispatcher:
         return next((further for further in self._further if further.lane not in held), None)
 
     def _start(self, held: Collection[Lane]) -> None:
-        circuit = self._breaker.start()
-        if circuit is None:
-            return
-        if not self._permits.take():
-            self._breaker.abandoned(circuit)
-            return
         further = self._next_further(held)
         if further is not None:
-            self._further.remove(further)
-            further.given.set_result(self._permission(circuit, further.tokens))
+            permission = self._permission(further.lane, further.works)
+            if permission is not None:
+                self._further.remove(further)
+                further.given.set_result(permission)
             return
         batch = self._window.close(self._clock(), held)
         assert batch is not None, "a batch was ready a moment ago"
-        self._tasks.spawn(self._calls.run(batch, self._permission(circuit, batch.tokens), self))
+        permission = self._permission(batch.lane, batch.works)
+        if permission is None:
+            self._put_back(batch)
+        else:
+            self._tasks.spawn(self._calls.run(batch, permission, self))
 
-    def _permission(self, circuit: CircuitPermit, tokens: int) -> Permission:
+    def _put_back(self, batch: Batch[Arrival]) -> None:
+        for work in batch.works:
+            self._window.send_again(work)
+
+    def _permission(self, lane: Lane, works: Sequence[Work[Arrival]]) -> Permission | None:
+        """Money, circuit and permit for one call; None when one is missing."""
+        charge = self._spending.take(lane, [work.task for work in works])
+        if charge is None:
+            return None
+        circuit = self._breaker.start()
+        if circuit is None or not self._permits.take():
+            if circuit is not None:
+                self._breaker.abandoned(circuit)
+            self._spending.release(charge, 0.0)
+            return None
+        return self._started(circuit, charge, sum(work.tokens for work in works))
+
+    def _started(self, circuit: CircuitPermit, charge: Charge, tokens: int) -> Permission:
         self._permits.charge(tokens)
         self._count_calls(1)
 
-        def ended(usage: Usage | None) -> None:
+        def ended(end: CallEnd) -> None:
+            usage = end.usage
             used = tokens if usage is None else usage.input_tokens + usage.output_tokens
             self._permits.settle(tokens, used)
+            self._spending.release(charge, _spent_usd(end))
             self._count_calls(-1)
             if usage is None:
                 self._breaker.abandoned(circuit)
@@ -173,3 +205,11 @@ class Dispatcher:
     def _count_calls(self, change: int) -> None:
         self.calls_in_flight += change
         CALLS_IN_FLIGHT.set(self.calls_in_flight)
+
+
+def _spent_usd(end: CallEnd) -> float | None:
+    """What a call cost; None when nobody knows: it was lost on the way, or the provider does not say."""
+    if end.usage is None or not end.is_cost_known:
+        return None
+    is_stated = end.usage.input_tokens or end.usage.output_tokens or end.usage.cost_usd
+    return None if end.is_answered and not is_stated else end.usage.cost_usd

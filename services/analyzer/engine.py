@@ -13,7 +13,7 @@ position. It owns no retries, no pacing and no publishing: those belong to the a
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Protocol
+from typing import Protocol, Self
 
 from schemas.conversation_received import Turn
 from schemas.insight_produced import Path
@@ -79,6 +79,17 @@ class Usage:
 
 
 @dataclass(frozen=True, slots=True)
+class CallEnd:
+    """How a call ended."""
+
+    usage: Usage | None
+    """None when it was given up on the way."""
+    is_answered: bool = False
+    """The provider worked on it and said so: it does not limit us."""
+    is_cost_known: bool = True
+
+
+@dataclass(frozen=True, slots=True)
 class Answer:
     """What one call gave: a finding or a refusal for each task, by position, and what the call cost."""
 
@@ -94,10 +105,18 @@ class EngineError(Exception):
     The message names the cause for an operator and holds no conversation text and no key.
     """
 
+    is_cost_known = True
+    """Whether `usage` is all that the call cost. A call that was sent and lost may have been paid for."""
+
     def __init__(self, reason: str, *, usage: Usage | None = None) -> None:
         super().__init__(reason)
         self.reason = reason
         self.usage = usage or Usage()
+
+    def of_unknown_cost(self) -> Self:
+        """This error, of a call that the provider may have worked on."""
+        self.is_cost_known = False
+        return self
 
 
 class EngineUnavailable(EngineError):  # noqa: N818 - named for the state, as callers read it

@@ -31,6 +31,15 @@ TOKENS_SAVED = Counter(
 )
 COST_ESTIMATED = Counter("undertone_analysis_cost_estimated_usd", "Cost as estimated before the calls, in US dollars.")
 COST = Counter("undertone_analysis_cost_usd", "Cost as the provider counts it, in US dollars.")
+BUDGET = Gauge("undertone_analysis_budget_usd", "The fleet's budget of a day, in US dollars; +Inf is no limit.")
+BUDGET_RESERVED = Gauge(
+    "undertone_analysis_budget_reserved_usd", "What the fleet spent or reserved of today's (UTC) budget, in US dollars."
+)
+BUDGET_USED_UP = Gauge(
+    "undertone_analysis_budget_used_up",
+    "1 while too little of today's budget is left for the lane's next call.",
+    ["lane"],
+)
 IN_FLIGHT_RECORDS = Gauge(
     "undertone_analysis_in_flight_records", "Records between Kafka and their acknowledgement.", ["lane"]
 )

@@ -5,8 +5,9 @@ from collections.abc import Awaitable, Callable, Collection, Mapping
 from datetime import UTC, datetime
 from typing import Protocol, runtime_checkable
 
-from schemas.analysis_control import HoldDeclared
+from schemas.analysis_control import HoldDeclared, SpendReserved, SpendSettled
 from schemas.event import Event, Lane
+from schemas.topics import CONTROL
 from services.analyzer.arrivals import Arrival
 from services.analyzer.asking import Asking
 from services.analyzer.batching import LANES_IN_ORDER, BatchingWindow, BatchSize
@@ -28,6 +29,7 @@ from services.analyzer.pacing import Clocks, Pacer, Unpaced
 from services.analyzer.prefilter import Prefilter
 from services.analyzer.resources import Resources
 from services.analyzer.settings import AnalyzerSettings
+from services.analyzer.spending import Spending
 from services.analyzer.task_set import TaskSet
 from services.runtime.logs import get_logger
 
@@ -76,7 +78,6 @@ class Pipeline:
         self._clocks = clocks
         self.gaps: Gaps[tuple[Lane, int]] = Gaps()
         self.holds = Holds(clocks, on_end=self._hold_ended)
-        self.control_log = ControlLog(resources.connection, {HoldDeclared: self._hold_declared})
         self.permits = _permits(settings, engine, clocks)
         self.ledger = Ledger({lane: _in_flight_window(settings, engine) for lane in LANES_IN_ORDER})
         self.window: BatchingWindow[Arrival] = BatchingWindow(
@@ -85,6 +86,23 @@ class Pipeline:
             token_budget=settings.batch_tokens,
         )
         outbox = Outbox(resources.publisher, resources.dead_letters, self.ledger, _now)
+        instance = settings.instance_id or socket.gethostname()
+        self.spending = Spending(
+            None if settings.daily_budget_usd == "unlimited" else settings.daily_budget_usd,
+            engine=engine,
+            clocks=clocks,
+            declare=lambda event: outbox.declare(CONTROL, "spend", event),
+            instance=instance,
+            on_change=self._money_changed,
+        )
+        self.control_log = ControlLog(
+            resources.connection,
+            {
+                HoldDeclared: self._hold_declared,
+                SpendReserved: self.spending.reserved,
+                SpendSettled: self.spending.settled,
+            },
+        )
         cache = FindingCache(settings.cache_size)
         self.breaker = CircuitBreaker(
             clock=clocks.monotonic,
@@ -106,12 +124,13 @@ class Pipeline:
             outbox=outbox,
             breaker=self.breaker,
             policy=CallPolicy(settings.max_attempts, settings.backoff_seconds),
-            instance=settings.instance_id or socket.gethostname(),
+            instance=instance,
         )
         self.dispatcher = Dispatcher(
             window=self.window,
             permits=self.permits,
             holds=self.holds,
+            spending=self.spending,
             breaker=self.breaker,
             calls=calls,
             tasks=self.tasks,
@@ -179,7 +198,12 @@ class Pipeline:
         dropped = self.window.drop_waiting()
         deadline = self.settings.drain_seconds or self.settings.llm_timeout_seconds + _AFTER_THE_CALL_SECONDS
         _log.info("draining", dropped=dropped, calls_in_flight=self.dispatcher.calls_in_flight)
-        return await self.tasks.finish(deadline)
+        is_finished = await self.tasks.finish(deadline)
+        await self.spending.close()
+        return is_finished
+
+    def _money_changed(self) -> None:
+        self.dispatcher.wake()
 
     def _hold_declared(self, event: Event, declared_at: float, _: int) -> None:
         assert isinstance(event, HoldDeclared)

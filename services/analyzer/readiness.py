@@ -1,5 +1,6 @@
 """Is the analyzer ready, and what does it say about itself."""
 
+import math
 from collections.abc import Callable
 
 from pydantic import JsonValue
@@ -10,6 +11,9 @@ from services.analyzer.llm.breaker import Cause, Circuit
 from services.analyzer.metrics import (
     BATCH_MAXIMUM,
     BREAKER_STATE,
+    BUDGET,
+    BUDGET_RESERVED,
+    BUDGET_USED_UP,
     HELD,
     IN_FLIGHT_BYTES,
     IN_FLIGHT_RECORDS,
@@ -55,7 +59,11 @@ def health_of(pipeline: Pipeline, clock: Callable[[], float], is_kafka_connected
         is_ok = pipeline.breaker.cause is not Cause.MISCONFIGURATION
         return CheckResult(ok=is_ok, detail=pipeline.breaker.reason)
 
-    checks = {"kafka": kafka, "assignment": assignment, "lanes": lanes, "engine": engine}
+    def budget() -> CheckResult:
+        # A used budget is what its owner asked for: the process is as ready as it can be until tomorrow.
+        return CheckResult(ok=True, detail=pipeline.spending.describe())
+
+    checks = {"kafka": kafka, "assignment": assignment, "lanes": lanes, "engine": engine, "budget": budget}
     return Health("analyzer", checks, lambda: describe(pipeline))
 
 
@@ -65,6 +73,11 @@ def describe(pipeline: Pipeline) -> dict[str, JsonValue]:
     return {
         "engine": pipeline.engine.name,
         "analysis_version": pipeline.engine.analysis_version,
+        "budget": {
+            "daily_usd": pipeline.spending.daily_usd,
+            "reserved_usd": round(pipeline.spending.reserved_usd, 6),
+            "used_up_for": [lane.value for lane in pipeline.spending.lanes_without_budget()],
+        },
         "breaker": pipeline.breaker.circuit.value,
         "holds": {lane.value: hold.reason for lane, hold in holds.items()},
         "blocked": {lane.value: reason for lane, reason in pipeline.ledger.blocked.items()},
@@ -83,6 +96,8 @@ def register_gauges(pipeline: Pipeline, clock: Callable[[], float]) -> None:
         _register_gauges_of(lane, pipeline)
     BATCH_MAXIMUM.set_function(lambda: pipeline.window.size.current)
     BREAKER_STATE.set_function(lambda: _STATES[pipeline.breaker.circuit])
+    BUDGET.set(math.inf if pipeline.spending.daily_usd is None else pipeline.spending.daily_usd)
+    BUDGET_RESERVED.set_function(lambda: pipeline.spending.reserved_usd)
     SHARE.set_function(lambda: pipeline.permits.share)
     OLDEST_WAITING_SECONDS.set_function(
         lambda: clock() - oldest if (oldest := pipeline.window.oldest_arrival()) is not None else 0
@@ -94,4 +109,5 @@ def _register_gauges_of(lane: Lane, pipeline: Pipeline) -> None:
     IN_FLIGHT_RECORDS.labels(lane.value).set_function(lambda: window.count)
     IN_FLIGHT_BYTES.labels(lane.value).set_function(lambda: window.bytes)
     QUEUE_DEPTH.labels(lane.value).set_function(lambda: pipeline.window.waiting(lane))
+    BUDGET_USED_UP.labels(lane.value).set_function(lambda: lane in pipeline.spending.lanes_without_budget())
     HELD.labels(lane.value).set_function(lambda: lane in pipeline.dispatcher.held_lanes())

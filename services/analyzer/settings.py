@@ -63,6 +63,12 @@ class AnalyzerSettings(SharedSettings):
         default=0.95, description="The part of the limits that is used; the rest absorbs the network's jitter."
     )
 
+    daily_budget_usd: Annotated[float, Field(ge=0, le=1_000_000, allow_inf_nan=False)] | Literal["unlimited"] = Field(
+        default=5,
+        description="Most US dollars of a UTC day that the whole fleet spends on an engine that costs; 0 makes no "
+        "call, `unlimited` sets no limit. The same at every instance.",
+    )
+
     window_seconds: Annotated[float, Field(ge=0, le=60)] = Field(
         default=0.25, description="Longest wait for companions in a batch while a call may start."
     )

@@ -83,11 +83,16 @@ class ChatClient:
             async with asyncio.timeout(self._options.timeout_seconds):
                 status, headers, answer = await self._post(body)
         except (TimeoutError, httpx.TimeoutException) as error:
-            raise EngineUnavailable(f"no answer within {self._options.timeout_seconds:g} s") from error
+            raise EngineUnavailable(
+                f"no answer within {self._options.timeout_seconds:g} s"
+            ).of_unknown_cost() from error
         except (httpx.InvalidURL, httpx.UnsupportedProtocol) as error:
             raise EngineMisconfigured("ANALYZER_LLM_BASE_URL is no http or https address") from error
+        except (httpx.ConnectError, httpx.ProxyError) as error:
+            raise EngineUnavailable(f"no connection: {type(error).__name__}") from error
         except httpx.HTTPError as error:
-            raise EngineUnavailable(f"the connection failed: {type(error).__name__}") from error
+            failure = EngineUnavailable(f"the connection failed: {type(error).__name__}")
+            raise failure.of_unknown_cost() from error
         self.rate_limits = rate_limits_of(headers) or self.rate_limits
         if status != httpx.codes.OK:
             raise self._refusal(error_of(status, headers, answer, self._now()), features)
@@ -110,13 +115,13 @@ class ChatClient:
     async def _post(self, body: bytes) -> tuple[int, Mapping[str, str], bytes]:
         async with self._http.stream("POST", "chat/completions", content=body) as response:
             if response.headers.get("content-encoding", "identity") != "identity":
-                raise EngineUnavailable("the answer is compressed, which was not asked for")
+                raise EngineUnavailable("the answer is compressed, which was not asked for").of_unknown_cost()
             parts: list[bytes] = []
             size = 0
             async for part in response.aiter_raw():
                 size += len(part)
                 if size > MAX_ANSWER_BYTES:
-                    raise AnswerUnusable(f"the answer is larger than {MAX_ANSWER_BYTES // 1024} KiB")
+                    raise AnswerUnusable(f"the answer is larger than {MAX_ANSWER_BYTES // 1024} KiB").of_unknown_cost()
                 parts.append(part)
             return response.status_code, response.headers, b"".join(parts)
 
@@ -161,9 +166,9 @@ class ChatClient:
         try:
             document = json.loads(answer)
         except (ValueError, RecursionError) as error:
-            raise EngineUnavailable("the answer is not JSON") from error
+            raise EngineUnavailable("the answer is not JSON").of_unknown_cost() from error
         if not isinstance(document, dict) or "choices" not in document:
-            raise EngineUnavailable("the answer is no chat completion")
+            raise EngineUnavailable("the answer is no chat completion").of_unknown_cost()
         usage = usage_of(document.get("usage"), self._options.price)
         choices = document["choices"]
         choice = choices[0] if isinstance(choices, list) and choices else None

@@ -20,7 +20,15 @@ from services.analyzer.llm.findings import answer_of, answer_without
 from services.analyzer.llm.headers import RateLimits
 from services.analyzer.llm.options import LlmOptions
 from services.analyzer.llm.pricing import cost_of
-from services.analyzer.llm.prompt import INSTRUCTION_TOKENS, PROMPT_VERSION, Prompt, estimate_task, write_prompt
+from services.analyzer.llm.prompt import (
+    INSTRUCTION_TOKENS,
+    PROMPT_VERSION,
+    THINKING_TOKENS,
+    Prompt,
+    estimate_task,
+    most_input_tokens,
+    write_prompt,
+)
 from services.analyzer.llm.reading import Reading, read_completion
 from services.analyzer.llm.refusals import ContentRefused, PromptTooLong
 from services.analyzer.llm.sending import Plan, plan_call
@@ -69,6 +77,15 @@ class LlmEngine:
             output_tokens=sum(taken for _, taken in estimates),
         )
         return replace(usage, cost_usd=cost_of(usage, self._options.price))
+
+    def most_usd(self, batch: Sequence[Task]) -> float:
+        """What a call for these can cost at most: every token that the answer has room for, nothing cached."""
+        options = self._options
+        usage = Usage(
+            input_tokens=most_input_tokens(batch, options.max_conversation_characters),
+            output_tokens=options.output_tokens_per_conversation * len(batch) + THINKING_TOKENS,
+        )
+        return cost_of(usage, options.price)
 
     async def warm(self, connections: int) -> None:
         """Open connections ahead of the first calls."""

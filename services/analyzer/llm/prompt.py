@@ -51,6 +51,10 @@ MAX_TURN_CHARACTERS = 4_000
 _SHARE_OF_THE_BEGINNING = 0.4
 """Of a shortened conversation: the beginning says what it is about, the end how it went."""
 _ID_BYTES = 4
+_TURN_BYTES = 12
+"""Of a turn's role, colon and line end."""
+_UTF8_BYTES = 4
+_FENCE_TOKENS = 64
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,6 +103,15 @@ def estimate_task(task: Task, limit: int) -> tuple[int, int]:
     """(input, output) tokens that one conversation adds to a call, without writing its prompt."""
     characters = sum(len(turn.text.encode("utf-8", "replace")) + len(turn.role) + 3 for turn in task.turns)
     return int(min(characters, limit * 1.1) / CHARACTERS_PER_TOKEN) + 12, ANSWER_TOKENS_PER_CONVERSATION
+
+
+def most_input_tokens(batch: Sequence[Task], limit: int) -> int:
+    """More tokens than the prompt for these takes, in any script, with what the endpoint adds for the schema."""
+    written = sum(
+        min(sum(len(turn.text.encode("utf-8", "replace")) + _TURN_BYTES for turn in task.turns), limit * _UTF8_BYTES)
+        for task in batch
+    )
+    return written // 2 + _FENCE_TOKENS * len(batch) + 2 * INSTRUCTION_TOKENS
 
 
 def conversation_text(turns: Sequence[Turn], limit: int) -> str:

@@ -1,0 +1,153 @@
+"""The budget at work: asks for blocks and settles them through the control log, and says when a lane must wait."""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Collection, Sequence
+from contextlib import suppress
+from typing import Final, Protocol, runtime_checkable
+
+from schemas.analysis_control import SpendReserved, SpendSettled
+from schemas.event import Event, Lane
+from services.analyzer.batching import LANES_IN_ORDER
+from services.analyzer.budget import NANO, Budget, Charge, Wallet, day_of
+from services.analyzer.engine import Engine, Task, Usage
+from services.analyzer.pacing import Clocks
+from services.runtime.logs import get_logger
+
+_log = get_logger(__name__)
+
+_LOOK_AGAIN_SECONDS: Final = 1.0
+"""A new day, an idle block and what others gave back are seen this late."""
+_SETTLE_SECONDS: Final = 5.0
+"""At the end: a block that cannot be settled in this time stays spent."""
+
+
+@runtime_checkable
+class EstimatesCost(Protocol):
+    """An engine whose calls cost."""
+
+    def estimate_usage(self, batch: Sequence[Task]) -> Usage: ...
+    def most_usd(self, batch: Sequence[Task]) -> float: ...
+
+
+class Spending:
+    """Money for the calls of this instance. `daily_usd` None is no limit; engines that cost nothing need none."""
+
+    def __init__(
+        self,
+        daily_usd: float | None,
+        *,
+        engine: Engine,
+        clocks: Clocks,
+        declare: Callable[[Event], Awaitable[None]],
+        instance: str,
+        on_change: Callable[[], None],
+    ) -> None:
+        self.daily_usd = daily_usd
+        self._costs = engine if isinstance(engine, EstimatesCost) and engine.is_paced else None
+        self._clocks = clocks
+        self._declare = declare
+        self._instance = instance
+        self._on_change = on_change
+        self._budget = Budget(daily_usd or 0.0)
+        self._wallet = Wallet(self._budget, clocks)
+        self._changed = asyncio.Event()
+        self._told: frozenset[Lane] = frozenset()
+
+    def take(self, lane: Lane, tasks: Sequence[Task]) -> Charge | None:
+        """The most that a call for these may cost; None when there is no money now: `short_lanes` says for how long."""
+        if self._costs is None or self.daily_usd is None:
+            return Charge()
+        most_usd = self._costs.most_usd(tasks)
+        if most_usd <= 0:
+            return Charge()
+        charge = self._wallet.take(lane, most_usd)
+        self._changed.set()  # perhaps more is needed soon
+        return charge
+
+    def release(self, charge: Charge, spent_usd: float | None) -> None:
+        """The call ended, and cost so much; None when nobody knows."""
+        self._wallet.release(charge, spent_usd)
+        self._changed.set()
+
+    def short_lanes(self) -> Collection[Lane]:
+        """Lanes that wait for money; while live waits, a replay does not take what comes."""
+        short = self._wallet.short_lanes()
+        return LANES_IN_ORDER if Lane.LIVE in short else short
+
+    def lanes_without_budget(self) -> Collection[Lane]:
+        """Lanes that wait because the day's budget is used up for them."""
+        return self._wallet.lanes_without_budget()
+
+    @property
+    def reserved_usd(self) -> float:
+        """What the fleet spent or reserved today."""
+        return self._budget.reserved(day_of(self._clocks.wall())) / NANO
+
+    def describe(self) -> str | None:
+        """One sentence while a lane waits for money; None otherwise."""
+        lanes = self.lanes_without_budget()
+        if not lanes:
+            return None
+        names = " and ".join(lane.value for lane in lanes)
+        return (
+            f"today's budget of ${self.daily_usd:g} has ${self.reserved_usd:.4f} spent or reserved, too little is left "
+            f"for the next call of: {names}; nothing is dropped, work goes on when the UTC day ends "
+            "(ANALYZER_DAILY_BUDGET_USD)"
+        )
+
+    def reserved(self, event: Event, at: float, _: int) -> None:
+        """The control log holds a reservation."""
+        assert isinstance(event, SpendReserved)
+        is_granted = self._budget.reserve(event.reservation_id, event.amount_usd, at)
+        self._wallet.reserved(event.reservation_id, is_granted=is_granted, at=at)
+        self._see()
+
+    def settled(self, event: Event, _: float, __: int) -> None:
+        """The control log holds a settlement."""
+        assert isinstance(event, SpendSettled)
+        self._budget.settle(event.reservation_id, event.spent_usd)
+        self._see()
+
+    def _see(self) -> None:
+        self._changed.set()
+        self._on_change()
+
+    async def run(self) -> None:
+        """Ask and settle, for ever."""
+        if self._costs is None or self.daily_usd is None:
+            return
+        while True:
+            self._changed.clear()
+            await self._settle()
+            request = self._wallet.next_request()
+            if request is not None:
+                amount_usd = request.amount / NANO
+                await self._declare(
+                    SpendReserved(
+                        reservation_id=request.reservation_id, amount_usd=amount_usd, reserved_by=self._instance
+                    )
+                )
+            self._tell()
+            with suppress(TimeoutError):
+                async with asyncio.timeout(_LOOK_AGAIN_SECONDS):
+                    await self._changed.wait()
+
+    async def close(self) -> None:
+        """Give back what no call draws on."""
+        with suppress(TimeoutError):
+            async with asyncio.timeout(_SETTLE_SECONDS):
+                await self._settle(is_end=True)
+
+    async def _settle(self, *, is_end: bool = False) -> None:
+        for reservation_id, spent_usd in self._wallet.settlements(is_end=is_end):
+            await self._declare(
+                SpendSettled(reservation_id=reservation_id, spent_usd=spent_usd, settled_by=self._instance)
+            )
+
+    def _tell(self) -> None:
+        """Log once when a lane begins to wait for a new day, and once when it goes on."""
+        lanes = frozenset(self.lanes_without_budget())
+        if lanes != self._told:
+            self._told = lanes
+            names = sorted(lane.value for lane in lanes)
+            _log.warning("budget_changed", lanes_that_wait=names, reserved_usd=round(self.reserved_usd, 6))

@@ -1,0 +1,71 @@
+"""The day's budget, with real processes, a real control log and a provider that counts what it charges."""
+
+from schemas.conversation_received import ConversationReceived
+from schemas.insight_produced import InsightProduced
+from tests.builders import a_conversation
+from tests.integration.analyzer.analyzers import OwnProcess
+from tests.integration.analyzer.conftest import StartApart
+from tests.integration.analyzer.llm_fleet import llm_settings, reserved_usd, unsettled_usd
+from tests.integration.analyzer.world import World
+from tests.waiting import eventually
+from undertone.simulator.conduct import Conduct
+from undertone.simulator.server import Running, running_simulator
+
+FAST = Conduct(latency_seconds=0.05, seconds_per_output_token=0)
+
+
+def _complaints(count: int) -> list[ConversationReceived]:
+    return [
+        a_conversation(f"conv-{number}", f"My parcel {number} is late again and nobody answers the phone")
+        for number in range(count)
+    ]
+
+
+async def _waits_for_budget(analyzer: OwnProcess) -> bool:
+    status, said = await analyzer.readiness()
+    assert status == 200, said
+    assert said["budget"]["used_up_for"] == ["live"], said["budget"]
+    assert "ANALYZER_DAILY_BUDGET_USD" in said["checks"]["budget"]["detail"]
+    return True
+
+
+async def test_a_used_budget_holds_across_kills_and_nothing_is_dropped(world: World, start_apart: StartApart) -> None:
+    daily = 0.12
+    async with running_simulator(FAST) as running:
+        variables = llm_settings(running, ANALYZER_DAILY_BUDGET_USD=str(daily), ANALYZER_MAX_BATCH="5")
+        conversations = _complaints(1_500)
+        await world.post(conversations)
+        analyzer = await start_apart(ANALYZER_INSTANCE_ID="one", **variables)
+        for kills in range(1, 3):
+            await eventually(lambda wanted=8 * kills: _has_called(running, wanted))  # type: ignore[misc]
+            await analyzer.kill()
+            await analyzer.run()
+        await eventually(lambda: _waits_for_budget(analyzer), within_seconds=60)
+        spent = running.simulator.statistics.cost_usd
+        assert 0 < spent <= daily
+        assert await reserved_usd(world, daily) <= daily
+        await analyzer.stop()
+        leaked = await reserved_usd(world, daily) - running.simulator.statistics.cost_usd
+        assert leaked <= await unsettled_usd(world) + 1e-6, "more leaked than the blocks of the killed"
+
+        answered = sum(isinstance(outcome, InsightProduced) for outcome in await world.outcomes())
+        assert 0 < answered < len(conversations)
+        assert await world.uncommitted() > 0
+        assert not await world.dead_letters()
+
+        variables["ANALYZER_DAILY_BUDGET_USD"] = "unlimited"
+        await start_apart(ANALYZER_INSTANCE_ID="one", **variables)
+        await eventually(lambda: world.has_outcomes_for(conversations), within_seconds=90)
+
+
+async def test_a_budget_of_zero_makes_no_call(world: World, start_apart: StartApart) -> None:
+    async with running_simulator(FAST) as running:
+        await world.post(_complaints(3))
+        analyzer = await start_apart(**llm_settings(running, ANALYZER_DAILY_BUDGET_USD="0"))
+        await eventually(lambda: _waits_for_budget(analyzer))
+        assert running.simulator.statistics.calls == 0
+
+
+async def _has_called(running: Running, wanted: int) -> bool:
+    assert running.simulator.statistics.calls >= wanted
+    return True
