@@ -24,9 +24,10 @@ SCHEMES = ("redis", "rediss", "unix")
 
 def check_redis_url(url: str) -> None:
     """Raises ValueError, without quoting the URL: it may hold a password."""
-    if urlsplit(url).scheme not in SCHEMES:
+    if url.partition("://")[0] not in SCHEMES:
         raise ValueError("must start with redis://, rediss:// or unix://")
     try:
+        urlsplit(url).port  # noqa: B018 - reading it checks it
         pool = redis.asyncio.ConnectionPool.from_url(url)
         pool.make_connection()  # type: ignore[no-untyped-call]  # reads every part of it; connects nowhere
     except (TypeError, ValueError, RedisError) as error:

@@ -92,4 +92,4 @@ def test_a_limit_that_cannot_be_read_is_refused(text: str) -> None:
 
 def test_limits_are_read_and_nothing_means_none() -> None:
     assert WindowLimit.parse("60/30s") == WindowLimit(60, 30)
-    assert WindowLimit.parse(" ") is None
+    assert WindowLimit.parse(" ") is WindowLimit.parse("off") is None
