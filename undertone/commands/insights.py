@@ -33,6 +33,12 @@ _SINCE = Annotated[str | None, typer.Option(help="24h, 7d, a date or a time.", s
 _UNTIL = Annotated[str | None, typer.Option(help="As --since; default: now.", show_default=False)]
 
 
+_VERSION = Annotated[
+    str | None,
+    typer.Option("--analysis-version", help="Such as offline-1. Default: the active one.", show_default=False),
+]
+
+
 class Sentiment(StrEnum):
     """How a customer felt."""
 
@@ -65,6 +71,7 @@ def insights(  # noqa: PLR0917 - typer reads options from parameters
     limit: Annotated[int, typer.Option(min=1, max=1000, help="How many to list.")] = 10,
     order: Annotated[Order, typer.Option(help="What comes first.")] = Order.NEWEST,
     search: Annotated[str | None, typer.Option("--search", "-q", help="Words to look for.", show_default=False)] = None,
+    version: _VERSION = None,
     url: _URL = None,
     key: _KEY = None,
     as_json: _JSON = False,
@@ -79,6 +86,7 @@ def insights(  # noqa: PLR0917 - typer reads options from parameters
         "limit": limit,
         "order": order.value if order is not Order.NEWEST else None,
         "q": search,
+        "analysis_version": version,
     }
     answer = _get("/api/v1/insights", parameters, url, key)
     if as_json:
@@ -99,6 +107,7 @@ def trends(  # noqa: PLR0917 - typer reads options from parameters
     until: _UNTIL = None,
     subject: Annotated[str | None, typer.Option(help="Only this subject.", show_default=False)] = None,
     channel: Annotated[str | None, typer.Option(help="Only this channel.", show_default=False)] = None,
+    version: _VERSION = None,
     url: _URL = None,
     key: _KEY = None,
     as_json: _JSON = False,
@@ -108,7 +117,8 @@ def trends(  # noqa: PLR0917 - typer reads options from parameters
         raise typer.BadParameter("use either --days or --since and --until.")
     now = datetime.now(UTC)
     window = _window(since, until, now) if since or until else {"days": days or 7}
-    answer = _get("/api/v1/trends", {**window, "topic": subject, "channel": channel}, url, key)
+    parameters = {**window, "topic": subject, "channel": channel, "analysis_version": version}
+    answer = _get("/api/v1/trends", parameters, url, key)
     if as_json:
         _print_json(answer)
     elif answer.get("total_insights"):

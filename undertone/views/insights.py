@@ -72,6 +72,9 @@ def nothing_found(metadata: Mapping[str, Any], command: str, filters: str, now: 
     """Where the data is, and the command that shows it."""
     available = metadata.get("available") or {}
     earliest, latest = available.get("earliest"), available.get("latest")
+    others = metadata.get("other_versions") or {}
+    if others and not earliest:
+        return _under_other_versions(metadata.get("analysis_version"), others, command, filters)
     if not earliest or not latest:
         return Text(
             "There are no insights yet. Send conversations with `undertone ingest FILE`; `undertone status` shows "
@@ -88,4 +91,17 @@ def nothing_found(metadata: Mapping[str, Any], command: str, filters: str, now: 
     if until < now - timedelta(days=2):
         suggestion += f" --until {until + timedelta(days=1):%Y-%m-%d}"
     lines.append(f"{suggestion}{f' {filters}' if filters else ''}", style="not bold cyan")
+    return lines
+
+
+def _under_other_versions(version: object, others: Mapping[str, int], command: str, filters: str) -> RenderableType:
+    """After a switch of engines: nothing under this version yet, all under those before."""
+    counts = ", ".join(f"{count:,} under {harmless(str(name))}" for name, count in others.items())
+    most = max(others, key=lambda name: others[name])
+    lines = Text(f"There are no insights under {harmless(str(version))} yet", style="bold")
+    lines.append(f"; there are {counts}:\n", style="not bold")
+    given = f" {filters}" if filters else ""
+    lines.append(
+        f"  undertone {command} --analysis-version {harmless(str(most))} --since 30d{given}", style="not bold cyan"
+    )
     return lines

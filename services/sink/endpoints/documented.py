@@ -89,6 +89,7 @@ INSIGHT_PAGE = {
         "time_window": _TIMES,
         "next_cursor": "q83vEjRWeJA",
         "available": _AVAILABLE,
+        "other_versions": {},
         "analysis_version": "offline-1",
     },
 }
@@ -119,6 +120,7 @@ TRENDS = {
         "average_sentiment": None,
     },
     "available": _AVAILABLE,
+    "other_versions": {},
 }
 STATUS = {
     "conversations": {"queued": 0, "processing": 5, "completed": 260, "skipped": 7, "failed": 0},

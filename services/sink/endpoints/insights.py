@@ -19,6 +19,7 @@ from services.sink.reads.insights import (
     read_available,
     read_completion,
     read_insight,
+    read_other_versions,
     read_page,
 )
 from services.sink.reads.members import insight_members, time_text
@@ -50,6 +51,7 @@ def insights_router(context: ReadContext) -> APIRouter:
             )
             total = await count_matches(connection, filters, paging.window)
             available = await read_available(connection, filters.version_id)
+            others = await read_other_versions(connection, filters.version_id, available)
         version = version_of(asked, versions)
         metadata = {
             **_totals(total),
@@ -57,6 +59,7 @@ def insights_router(context: ReadContext) -> APIRouter:
             "returned_count": min(len(rows), asked.limit),
             "next_cursor": paging.next_cursor(rows, asked.limit, cursor_after),
             "available": available,
+            "other_versions": others,
             "analysis_version": version,
         }
         insights = [insight_members(row, version or "") for row in rows[: asked.limit]]

@@ -12,7 +12,7 @@ from services.sink.endpoints import documented
 from services.sink.endpoints.answers import json_answer, tagged_answer
 from services.sink.endpoints.context import ReadContext
 from services.sink.endpoints.parameters import BucketName, TrendParameters, refused
-from services.sink.reads.insights import read_available
+from services.sink.reads.insights import read_available, read_other_versions
 from services.sink.reads.members import time_text
 from services.sink.reads.status import read_status
 from services.sink.reads.trends import TrendQuestion, read_trends
@@ -38,6 +38,7 @@ def trends_router(context: ReadContext) -> APIRouter:
             except TooManyBuckets as error:
                 raise refused("bucket", f"gives more than {MAX_BUCKETS} buckets; ask for days or less time") from error
             available = await read_available(connection, question.version_id)
+            others = await read_other_versions(connection, question.version_id, available)
         window = question.window
         return tagged_answer(
             request,
@@ -50,6 +51,7 @@ def trends_router(context: ReadContext) -> APIRouter:
                 "analysis_version": asked.analysis_version or versions.active,
                 **members,
                 "available": available,
+                "other_versions": others,
             },
         )
 

@@ -1,6 +1,6 @@
 """Insights: pages, exact totals, one by its id."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
@@ -159,6 +159,15 @@ async def read_available(connection: Any, version_id: int | None) -> dict[str, J
     if row is None:
         return {"earliest": None, "latest": None}
     return {"earliest": time_text(row["earliest"]), "latest": time_text(row["latest"])}
+
+
+async def read_other_versions(
+    connection: Any, version_id: int | None, available: Mapping[str, JsonValue]
+) -> dict[str, JsonValue]:
+    """How many insights there are under other versions, when there is none under this one: else nothing."""
+    if available["earliest"] is not None:
+        return {}
+    return {row["name"]: row["total"] for row in await connection.fetch(sql.OTHER_VERSIONS, version_id)}
 
 
 async def read_insight(connection: Any, insight_id: UUID, versions: KnownVersions) -> dict[str, JsonValue] | None:

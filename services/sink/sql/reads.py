@@ -12,6 +12,16 @@ AVAILABLE = """
             ORDER BY version_id DESC, occurred_at DESC LIMIT 1) AS latest
 """
 
+OTHER_VERSIONS = """
+    SELECT v.name, c.total
+    FROM analysis_versions v CROSS JOIN LATERAL (
+        SELECT coalesce(sum(r.positive + r.neutral + r.negative), 0)::bigint AS total FROM rollup_hours r
+        WHERE r.version_id = v.version_id AND r.channel = '' AND r.subject = ''
+    ) c
+    WHERE v.version_id IS DISTINCT FROM $1 AND c.total > 0
+    ORDER BY v.name
+"""
+
 FULL_INSIGHT = """
         i.insight_id, i.conversation_id, i.version_id, i.content_hash, i.revision_ms, i.revision_offset,
         i.sentiment, i.sentiment_score, i.clusters, i.topics, i.confidence, i.reasoning, i.evidence, i.summary,

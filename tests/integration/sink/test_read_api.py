@@ -421,3 +421,10 @@ async def test_times_are_utc(client: httpx.AsyncClient) -> None:
     moment = datetime.fromisoformat(answer["insights"][0]["timestamp"])
     assert moment.utcoffset() == timedelta()
     assert moment.tzinfo == UTC
+
+
+async def test_a_version_without_insights_names_those_that_have_some(client: httpx.AsyncClient) -> None:
+    for path in ("/api/v1/insights", "/api/v1/trends"):
+        for version, others in (("grok-9", {"v1": COUNT}), ("v1", {})):
+            answer = await get(client, path, analysis_version=version)
+            assert answer.get("metadata", answer)["other_versions"] == others

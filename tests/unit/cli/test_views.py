@@ -156,6 +156,17 @@ def test_filters_that_match_nothing_are_told_from_an_empty_window() -> None:
     assert "No insight matches (--subject billing)" in printed
 
 
+def test_after_a_switch_of_engines_the_insights_of_the_one_before_are_named() -> None:
+    metadata = {
+        "available": {"earliest": None, "latest": None},
+        "analysis_version": "grok-4.3-p1",
+        "other_versions": {"offline-1": 1272, "offline-0": 3},
+    }
+    printed = " ".join(_printed(nothing_found(metadata, "insights", "--sentiment negative", NOW)).split())
+    assert "no insights under grok-4.3-p1 yet; there are 1,272 under offline-1, 3 under offline-0" in printed
+    assert "undertone insights --analysis-version offline-1 --since 30d --sentiment negative" in printed
+
+
 def test_an_empty_store_says_how_to_fill_it() -> None:
     assert "undertone ingest FILE" in _printed(nothing_found({"available": None}, "insights", "", NOW))
 
