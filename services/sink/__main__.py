@@ -10,6 +10,7 @@ from services.runtime.settings import load_settings
 from services.sink.app import create_app
 from services.sink.batch_consumer import BatchConsumer
 from services.sink.resources import open_resources
+from services.sink.retention import Retention
 from services.sink.roles import Role
 from services.sink.settings import SinkSettings
 
@@ -30,6 +31,8 @@ async def start(settings: SinkSettings, role: Role, stop: asyncio.Event) -> int:
                 parts.create_task(resources.feed.run(stop))
             if consumer is not None:
                 parts.create_task(consumer.run())
+                if settings.retention_days is not None:
+                    parts.create_task(Retention(resources.write_pool, settings.retention_days, stop).run())
     _log.info("stopped")
     return 0
 

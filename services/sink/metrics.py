@@ -18,3 +18,6 @@ STREAM_READERS = Gauge("undertone_sink_stream_readers", "Readers that listen to 
 STREAM_READERS_DROPPED = Counter(
     "undertone_sink_stream_readers_dropped", "Readers of the stream that were cut off because they did not keep up."
 )
+RETENTION_REMOVED = Counter(
+    "undertone_sink_retention_removed", "Rows that left because they were older than SINK_RETENTION_DAYS.", ["kind"]
+)

@@ -57,6 +57,14 @@ class SinkSettings(SharedSettings):
     trusted_proxies: ProxiesText = Field(default="", description=PROXIES_MEANING)
     cors_origins: OriginsText = Field(default="", description=ORIGINS_MEANING)
 
+    retention_days: int | None = Field(
+        default=None,
+        ge=1,
+        le=36_500,
+        description="Days after its last posting that a finished conversation, or after its failure a dead letter, "
+        "leaves Postgres. Not set: nothing leaves.",
+    )
+
     @field_validator("database_url")
     @classmethod
     def _is_postgres(cls, url: SecretStr) -> SecretStr:

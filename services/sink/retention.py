@@ -1,0 +1,105 @@
+"""Retention: conversations leave some days after they were posted last, with everything that is known of them.
+
+Off unless SINK_RETENTION_DAYS is set. They leave in small transactions, between those of the consumer; of several sinks
+one works at a time. The rollups give up what leaves, so trends and totals count what is kept, exactly. What Kafka still
+holds is not stored again by itself: offsets only go back by a person's decision.
+"""
+
+import asyncio
+from collections.abc import Sequence
+from contextlib import suppress
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import asyncpg
+
+from services.runtime.logs import get_logger
+from services.sink.failures import SERIALIZATION, is_unavailable, without_values
+from services.sink.metrics import RETENTION_REMOVED
+from services.sink.removal import remove_conversations
+from services.sink.sql import retention as sql
+from services.sink.sql import versions
+from services.sink.stopping import Stopped, pause
+
+_log = get_logger(__name__)
+
+_PASS_SECONDS = 600.0
+"""Between two passes."""
+_BREATH_SECONDS = 0.05
+"""Between two transactions: the consumer's come first."""
+_WALKED = 1_000
+_LETTERS = 100
+"""Dead letters of a transaction: each may be 6 MiB."""
+_BEGINNING = datetime(1, 1, 1, tzinfo=UTC)
+
+
+class Busy(Exception):  # noqa: N818 - it names what happened
+    """Another sink removes at this moment: its pass is as good as ours."""
+
+
+class Retention:
+    """Removes what is older than `days` from time to time."""
+
+    def __init__(self, pool: asyncpg.Pool, days: int, stop: asyncio.Event) -> None:
+        self._pool = pool
+        self._age = timedelta(days=days)
+        self._stop = stop
+
+    async def run(self) -> None:
+        """Work until told to stop."""
+        with suppress(Stopped):
+            while True:
+                await self._try_pass()
+                await pause(_PASS_SECONDS, self._stop)
+
+    async def _try_pass(self) -> None:
+        try:
+            removed = await self.remove_before(datetime.now(UTC) - self._age)
+        except (Busy, *SERIALIZATION):
+            return
+        except Exception as error:
+            if not is_unavailable(error):
+                raise
+            _log.warning("retention_waits", reason=without_values(error))
+        else:
+            if removed:
+                _log.info("retention_removed", rows=removed)
+
+    async def remove_before(self, cutoff: datetime) -> int:
+        """Remove what was posted last, or failed, before `cutoff`; gives how many conversations and dead letters.
+
+        Raises Busy, Stopped, and what asyncpg raises (`failures` says what it means).
+        """
+        total = 0
+        moment, conversation_id = _BEGINNING, ""
+        while walked := await self._pool.fetch(sql.WALK, cutoff, moment, conversation_id, _WALKED):
+            moment, conversation_id = walked[-1]["occurred_at"], walked[-1]["conversation_id"]
+            if due := [row["conversation_id"] for row in walked if row["is_due"]]:
+                total += await self._remove(cutoff, due)
+            await pause(_BREATH_SECONDS, self._stop)
+        while removed := await self._remove_letters(cutoff):
+            total += removed
+            await pause(_BREATH_SECONDS, self._stop)
+        return total
+
+    async def _remove(self, cutoff: datetime, due: Sequence[str]) -> int:
+        async with self._pool.acquire() as connection, connection.transaction():
+            await _only_one(connection)
+            rows = await connection.fetch(sql.STILL_DUE, cutoff, due)
+            removed = await remove_conversations(connection, [row["conversation_id"] for row in rows])
+        RETENTION_REMOVED.labels("conversations").inc(removed.conversations)
+        RETENTION_REMOVED.labels("insights").inc(removed.insights)
+        return removed.conversations
+
+    async def _remove_letters(self, cutoff: datetime) -> int:
+        async with self._pool.acquire() as connection, connection.transaction():
+            await _only_one(connection)
+            removed = int(await connection.fetchval(sql.DEAD_LETTERS, cutoff, _LETTERS))
+        RETENTION_REMOVED.labels("dead_letters").inc(removed)
+        return removed
+
+
+async def _only_one(connection: Any) -> None:
+    await connection.execute(versions.LOCK_SHARED)
+    if not await connection.fetchval(sql.LOCK):
+        raise Busy
