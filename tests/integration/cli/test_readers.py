@@ -183,7 +183,7 @@ def test_the_kind_of_a_file_is_told_by_its_name_and_its_beginning(
         ("a.csv", b"id;text\n1;a\n", "lacks the columns tweet_id, inbound, created_at, text, in_response_to_tweet_id"),
         ("a.csv", b"", "lacks the columns"),
         ("a.jsonl", "{}".encode("utf-16"), "is written in UTF-16"),
-        ("a.json.gz", gzip.compress(GOOD)[:9], "its gzip data cannot be read"),
+        ("a.json.gz", gzip.compress(GOOD, mtime=0)[:9], "its gzip data cannot be read"),
     ],
 )
 def test_a_file_that_cannot_be_read_at_all_is_refused_with_one_sentence(
