@@ -1,5 +1,7 @@
-"""What is old enough to leave. Conversations are walked by the index of their times, each page from where the last
-one ended, so that a pass costs one walk however much has left already.
+"""What is old enough to leave.
+
+Conversations are walked by the index of their times, each page from where the last one ended, so that a pass costs one
+walk however much has left already.
 """
 
 WALK = """

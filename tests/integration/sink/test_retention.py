@@ -2,6 +2,7 @@
 
 import asyncio
 import uuid
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import asyncpg
@@ -47,10 +48,10 @@ async def test_old_conversations_leave_whole_and_young_ones_and_unfinished_ones_
     events += [insight(name, "w", number) for number, name in enumerate(young)]
     await sink.store_mixed([*rows, posting("unfinished", "w", 90, at=OLD)], events)
     # A tweet of 2017 that was sent today, and an old conversation that was posted again today.
-    again, dated = posting("old0", "new words", 91, at=NOW), posting("tweet", "w", 92, at=NOW)
+    again = replace(posting("old0", "new words", 91), occurred_at=OLD)
+    dated = replace(posting("tweet", "w", 92), occurred_at=OLD)
     await sink.receive(again, dated)
     await sink.finish(insight("old0", "new words", 91, at=OLD), insight("tweet", "w", 92, at=OLD))
-    await sink.pool.execute("UPDATE conversations SET received_at = $1 WHERE conversation_id = 'old0'", NOW)
     removed = await retention_of(sink.pool).remove_before(CUTOFF)
     assert removed == 39
     kept = {*young, "unfinished", "old0", "tweet"}
