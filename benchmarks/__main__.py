@@ -33,6 +33,7 @@ EFFORTS: dict[str, Effort] = {
     "ingress_crowd": QUICK,
     "ingress_slow_clients": Effort(),
     "ingress_overload": Effort(),
+    "limits_cost": QUICK,
     "offline_engine": QUICK,
 }
 """A program that is not named here counts as slow and is run by hand."""

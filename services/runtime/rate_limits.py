@@ -1,8 +1,8 @@
 """How much is let in: a token bucket for the instance, a sliding window for each client. Pure, with a given clock.
 
 In memory these few lines do it rather than throttled-py, which counts in Redis (`redis_windows.py`): both are on the
-path of every post, and a call costs 1.6 µs here and 4.8 µs there (bucket), 2.0 and 5.2 µs (window); its memory store
-also serialises all callers with a lock. The windows count alike, so that a client sees the same limit in both.
+path of every post, and a call costs 1.7 µs here and 4.9 µs there (bucket), 1.9 and 5.4 µs (window), as
+`python -m benchmarks.limits_cost` measures. The windows count alike, so that a client sees the same limit in both.
 """
 
 import math
