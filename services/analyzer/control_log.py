@@ -1,14 +1,14 @@
 """Reading the control log: whole, from its beginning, without a group, so that every instance knows what all know."""
 
 import asyncio
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 
 from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.errors import KafkaError
 
 from schemas.codec import UndecodableRecord, decode
 from schemas.event import Event
-from schemas.topics import CONTROL
+from schemas.topics import ANALYZED, CONTROL
 from services.runtime.kafka import KafkaConnection, raw_record
 from services.runtime.logs import get_logger
 
@@ -78,3 +78,15 @@ class ControlLog:
         handler = self._handlers.get(type(event))
         if handler is not None:
             handler(event, record.timestamp_ms / 1000, record.offset)
+
+
+async def outcome_ends(connection: KafkaConnection, partitions: Collection[int]) -> Mapping[int, int]:
+    """The end offsets of partitions of the topic of outcomes. Raises KafkaError and OSError while Kafka is away."""
+    consumer = AIOKafkaConsumer(**connection.client_options(), enable_auto_commit=False)
+    try:
+        await consumer.start()
+        name = connection.topic_name(ANALYZED)
+        ends = await consumer.end_offsets([TopicPartition(name, partition) for partition in partitions])
+        return {place.partition: offset for place, offset in ends.items()}
+    finally:
+        await consumer.stop()

@@ -19,7 +19,7 @@ from schemas.topics import RECEIVED, REPLAY, Topic
 from services.analyzer.arrivals import Arrival
 from services.analyzer.batching import BatchingWindow
 from services.analyzer.cache import FindingCache
-from services.analyzer.engine import Task
+from services.analyzer.engine import Finding, Task
 from services.analyzer.gaps import Gaps, Verdict
 from services.analyzer.ledger import Ledger, RecordPlace
 from services.analyzer.metrics import CACHE_HITS, TOKENS_SAVED
@@ -37,6 +37,9 @@ CACHED_BATCH = UUID(int=0)
 """The batch of an insight that no batch gave."""
 
 TOPIC_OF_LANE: dict[Lane, Topic] = {Lane.LIVE: RECEIVED, Lane.REPLAY: REPLAY}
+
+
+Ask = Callable[[Arrival, Task, Callable[[Finding | None], None]], None]
 
 
 class Tasks(Protocol):
@@ -78,6 +81,8 @@ class Intake:
         self.undecodable = UndecodableLimit()
         self.is_taking = False
         """Whether a record is on its way in, be it that it waits for room."""
+        self.recall: Ask | None = None
+        """Asks whether a content is known elsewhere; None where nobody is asked."""
         self._topic = TOPIC_OF_LANE[lane]
         self._ledger = ledger
         self._gaps = gaps
@@ -168,10 +173,27 @@ class Intake:
             self._skip(arrival, skip.reason, skip.rule_version)
             return
         finding = self._cache.get((arrival.conversation.content_hash, arrival.analysis_version))
-        if finding is None:
+        if finding is not None:
+            self._known(arrival, finding, tokens, source="memory")
+        elif self.recall is None:
             self._wait(arrival, task, tokens)
-            return
-        CACHE_HITS.labels("memory").inc()
+        else:
+            self.recall(arrival, task, lambda known: self._recalled(arrival, task, tokens, known))
+
+    def _recalled(self, arrival: Arrival, task: Task, tokens: int, known: Finding | None) -> None:
+        """The sink was asked. A call for the same content may have ended meanwhile."""
+        key = (arrival.conversation.content_hash, arrival.analysis_version)
+        finding = self._cache.get(key)
+        if finding is not None:
+            self._known(arrival, finding, tokens, source="memory")
+        elif known is not None:
+            self._cache.put(key, known)
+            self._known(arrival, known, tokens, source="sink")
+        else:
+            self._wait(arrival, task, tokens)
+
+    def _known(self, arrival: Arrival, finding: Finding, tokens: int, *, source: str) -> None:
+        CACHE_HITS.labels(source).inc()
         TOKENS_SAVED.labels("cache").inc(tokens)
         now = self._now()
         insight = insight_of(arrival, finding, batch_id=CACHED_BATCH, started_at=now, now=now, is_repeated=True)

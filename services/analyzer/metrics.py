@@ -21,6 +21,16 @@ CACHE_HITS = Counter(
     "Conversations answered without a call, by where the finding came from.",
     ["source"],
 )
+LOOKUPS = Counter("undertone_analysis_lookups", "Look-ups at the sink, by outcome.", ["outcome"])
+NOT_LOOKED_UP = Counter(
+    "undertone_analysis_not_looked_up",
+    "Conversations that went on without a look-up, because the sink did not answer for too long.",
+)
+BARRIERS = Counter(
+    "undertone_analysis_storage_barriers",
+    "Partitions that waited after an assignment until the sink had stored their outcomes, by how that ended.",
+    ["outcome"],
+)
 REPEATED = Counter(
     "undertone_analysis_repeated",
     "Conversations whose answer was paid for and comes again to be analysed: their record was given to another.",

@@ -3,6 +3,7 @@
 import socket
 from collections.abc import Awaitable, Callable, Collection, Mapping
 from datetime import UTC, datetime
+from functools import partial
 from typing import Protocol, runtime_checkable
 
 from schemas.analysis_control import HoldDeclared, SpendReserved, SpendSettled
@@ -13,7 +14,7 @@ from services.analyzer.asking import Asking
 from services.analyzer.batching import LANES_IN_ORDER, BatchingWindow, BatchSize
 from services.analyzer.cache import FindingCache
 from services.analyzer.calls import CallPolicy, Calls
-from services.analyzer.control_log import ControlLog
+from services.analyzer.control_log import ControlLog, outcome_ends
 from services.analyzer.dispatch import Dispatcher
 from services.analyzer.dispatch import Permits as DispatchPermits
 from services.analyzer.engine import Engine, Task
@@ -27,6 +28,7 @@ from services.analyzer.metrics import REBALANCES
 from services.analyzer.outbox import Outbox
 from services.analyzer.pacing import Clocks, Pacer, Unpaced
 from services.analyzer.prefilter import Prefilter
+from services.analyzer.recall import Patience, Recall
 from services.analyzer.resources import Resources
 from services.analyzer.settings import AnalyzerSettings
 from services.analyzer.spending import Spending
@@ -157,12 +159,18 @@ class Pipeline:
             for lane in LANES_IN_ORDER
         }
 
+        self.recall = _recall(settings, resources, self.ledger, self.tasks)
+        if self.recall is not None:
+            for intake in self.intakes.values():
+                intake.recall = self.recall.ask
+
     def rebalance_started(self) -> None:
         """Nothing is ours: drop what is in no call (it comes again), acknowledge nothing of before any more."""
         self.is_rebalancing = True
         self.permits.stop()
         self.ledger.close()
         dropped = self.window.drop_waiting()
+        self._forget_asked()
         self.dispatcher.drop_further()
         REBALANCES.inc()
         _log.info("rebalance_started", dropped=dropped, calls_in_flight=self.dispatcher.calls_in_flight)
@@ -173,6 +181,8 @@ class Pipeline:
         self.permits.note_heartbeat(self._clocks.monotonic())
         self.permits.set_share(assigned[Lane.LIVE], max(1, live_partitions))
         self.is_rebalancing = False
+        if self.recall is not None:
+            self.recall.assigned(frozenset[int]().union(*assigned.values()))
         self.ledger.open()
         self.dispatcher.wake()
         counts = {lane.value: len(partitions) for lane, partitions in assigned.items()}
@@ -196,11 +206,16 @@ class Pipeline:
         self.dispatcher.stop()
         self.ledger.take_no_more()
         dropped = self.window.drop_waiting()
+        self._forget_asked()
         deadline = self.settings.drain_seconds or self.settings.llm_timeout_seconds + _AFTER_THE_CALL_SECONDS
         _log.info("draining", dropped=dropped, calls_in_flight=self.dispatcher.calls_in_flight)
         is_finished = await self.tasks.finish(deadline)
         await self.spending.close()
         return is_finished
+
+    def _forget_asked(self) -> None:
+        if self.recall is not None:
+            self.recall.drop()
 
     def _money_changed(self) -> None:
         self.dispatcher.wake()
@@ -227,6 +242,21 @@ def _now() -> datetime:
 def _estimate(engine: Engine) -> Callable[[Task], int]:
     """How many tokens a conversation adds to a call: the engine knows its prompt, if it has one."""
     return engine.estimate_tokens if isinstance(engine, EstimatesTokens) else lambda _: 0
+
+
+def _recall(settings: AnalyzerSettings, resources: Resources, ledger: Ledger, tasks: TaskSet) -> Recall | None:
+    if resources.lookup is None:
+        if resources.engine.is_paced:
+            _log.warning("no_lookup", what_to_do="set ANALYZER_LOOKUP_URL: without it a restart may pay twice")
+        return None
+    return Recall(
+        lookup=resources.lookup,
+        ends=partial(outcome_ends, resources.connection),
+        patience=Patience(settings.lookup_wait_seconds, settings.lookup_required),
+        ledger=ledger,
+        tasks=tasks,
+        clock=resources.clocks.monotonic,
+    )
 
 
 def _permits(settings: AnalyzerSettings, engine: Engine, clocks: Clocks) -> Permits:

@@ -59,12 +59,25 @@ def health_of(pipeline: Pipeline, clock: Callable[[], float], is_kafka_connected
         is_ok = pipeline.breaker.cause is not Cause.MISCONFIGURATION
         return CheckResult(ok=is_ok, detail=pipeline.breaker.reason)
 
-    def budget() -> CheckResult:
-        # A used budget is what its owner asked for: the process is as ready as it can be until tomorrow.
-        return CheckResult(ok=True, detail=pipeline.spending.describe())
-
-    checks = {"kafka": kafka, "assignment": assignment, "lanes": lanes, "engine": engine, "budget": budget}
+    checks = {
+        "kafka": kafka,
+        "assignment": assignment,
+        "lanes": lanes,
+        "engine": engine,
+        "budget": lambda: _budget(pipeline),
+        "lookup": lambda: _lookup(pipeline),
+    }
     return Health("analyzer", checks, lambda: describe(pipeline))
+
+
+def _budget(pipeline: Pipeline) -> CheckResult:
+    # A used budget is what its owner asked for: the process is as ready as it can be until tomorrow.
+    return CheckResult(ok=True, detail=pipeline.spending.describe())
+
+
+def _lookup(pipeline: Pipeline) -> CheckResult:
+    recall = pipeline.recall
+    return CheckResult(ok=True) if recall is None else CheckResult(ok=recall.is_ready, detail=recall.reason)
 
 
 def describe(pipeline: Pipeline) -> dict[str, JsonValue]:

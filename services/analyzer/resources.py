@@ -3,12 +3,13 @@
 import math
 import time
 from collections.abc import AsyncIterator, Callable
-from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, nullcontext
 from dataclasses import dataclass
 
 from services.analyzer.engine import Engine
 from services.analyzer.llm.engine import open_llm_engine
 from services.analyzer.llm.options import PRICES, LlmOptions, Price
+from services.analyzer.lookup import SinkLookup, open_lookup
 from services.analyzer.offline.engine import OfflineEngine
 from services.analyzer.pacing import Clocks
 from services.analyzer.settings import AnalyzerSettings
@@ -26,7 +27,12 @@ class Resources:
     dead_letters: DeadLetters
     engine: Engine
     clocks: Clocks
+    lookup: SinkLookup | None = None
+    """None where nothing is asked: no address, or an engine that costs nothing."""
 
+
+LOOKUP_SECONDS = 5.0
+"""For one look-up: it reads a few hundred rows by index."""
 
 OpenEngine = Callable[[AnalyzerSettings], AbstractAsyncContextManager[Engine]]
 
@@ -70,11 +76,23 @@ def llm_options(settings: AnalyzerSettings) -> LlmOptions:
 async def open_resources(settings: AnalyzerSettings, engine_for: OpenEngine) -> AsyncIterator[Resources]:
     """Open what the analyzer needs; Kafka may be away, the publisher connects when it is back."""
     connection = KafkaConnection.from_settings(settings)
-    async with engine_for(settings) as engine, open_publisher(connection) as publisher:
+    async with (
+        engine_for(settings) as engine,
+        open_publisher(connection) as publisher,
+        _lookup_for(settings, engine) as lookup,
+    ):
         yield Resources(
             connection,
             publisher,
             DeadLetters(publisher, "analyzer"),
             engine,
             Clocks(time.monotonic, time.time),
+            lookup,
         )
+
+
+def _lookup_for(settings: AnalyzerSettings, engine: Engine) -> AbstractAsyncContextManager[SinkLookup | None]:
+    """An analysis that costs nothing is cheaper than asking whether it was made before."""
+    if not engine.is_paced or not settings.lookup_url:
+        return nullcontext()
+    return open_lookup(settings.lookup_url, settings.lookup_api_key, LOOKUP_SECONDS)

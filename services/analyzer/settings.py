@@ -91,6 +91,19 @@ class AnalyzerSettings(SharedSettings):
     )
     breaker_cooldown_seconds: Seconds = Field(default=10, description="How long none are made then.")
 
+    lookup_url: str | None = Field(
+        default=None,
+        pattern=r"^(https?://.+)?$",
+        description="Where the sink answers: an engine that costs asks it first what is known already.",
+    )
+    lookup_api_key: SecretStr | None = Field(
+        default=None, description="The key to show there, with the scope operate; none where the sink asks for none."
+    )
+    lookup_wait_seconds: Annotated[float, Field(ge=0, le=3600, allow_inf_nan=False)] = Field(
+        default=30, description="Longest wait for a sink that does not answer, or has not stored what was published."
+    )
+    lookup_required: bool = Field(default=False, description="Wait for the sink for ever instead.")
+
     in_flight_bytes: Annotated[int, Field(ge=MIB)] = Field(
         default=48 * MIB, description="Most bytes of a lane's records between Kafka and their acknowledgement."
     )

@@ -53,6 +53,7 @@ def service_environment(servers: Servers, ports: Ports, overrides: Mapping[str, 
         "KAFKA_BOOTSTRAP_SERVERS": servers.kafka_bootstrap_servers,
         "DATABASE_URL": servers.database_url,
         "INGRESS_READ_API_URL": service_url("sink", ports),
+        "ANALYZER_LOOKUP_URL": service_url("sink", ports),
     }
     for service in SERVICES:
         stack[f"{service.upper()}_HOST"] = LOOPBACK
