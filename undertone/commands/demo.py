@@ -13,6 +13,7 @@ from rich.console import Console
 from rich.text import Text
 
 from services.runtime.settings import load_settings
+from undertone.commands.demo_engines import OFFLINE, DemoEngine, chosen_engine
 from undertone.demo import Result, follow, sample_ids, send_sample
 from undertone.embedded.foreground import EXIT_INTERRUPTED, run_in_foreground
 from undertone.embedded.prepare import StackOptions
@@ -21,12 +22,11 @@ from undertone.embedded.settings import StackSettings, load_stack_settings
 from undertone.embedded.stack import Stack
 from undertone.embedded.state import read_state
 from undertone.embedded.status import gather_status
-from undertone.errors import CommandError, UsageProblem
+from undertone.errors import CommandError
 from undertone.ingest.http_sender import TIMEOUT
 from undertone.settings import CommandLineSettings, api_key, key_headers
 from undertone.views.demo import findings, next_steps, outcome_line, took
 
-_COMING_ENGINES = ("grok", "simulator")
 _WIDTH = 80
 
 
@@ -36,33 +36,30 @@ def register(app: typer.Typer) -> None:
 
 
 def demo(
-    llm: Annotated[str, typer.Option(envvar="LLM", help="Another engine than the offline one.")] = "offline",
+    llm: Annotated[
+        str, typer.Option(envvar="LLM", help="Who judges: offline, simulator, or grok (spends money).")
+    ] = "offline",
 ) -> None:
     """Analyse 272 real conversations on this machine and show what was found.
 
     Starts a real Kafka, a real Postgres and the three services, and leaves nothing running. Needs no key, no Docker,
-    no Java and no root; a key in the environment is not used.
+    no Java and no root; a key in the environment is used with LLM=grok only.
     """
-    _refuse_other_engines(llm)
     stack_settings = load_stack_settings()
     headers = key_headers(api_key(None, load_settings(CommandLineSettings)))
-    raise typer.Exit(Demo(Console(highlight=False), stack_settings, headers).run())
-
-
-def _refuse_other_engines(llm: str) -> None:
-    chosen = llm.strip().lower()
-    if chosen in _COMING_ENGINES:
-        raise UsageProblem(f"The demo cannot use LLM={chosen} yet; leave LLM out to use the offline engine.")
-    if chosen not in {"", "offline"}:
-        raise UsageProblem(f"LLM is {llm[:40]!r}, which is no engine; leave LLM out to use the offline engine.")
+    with chosen_engine(llm) as engine:
+        raise typer.Exit(Demo(Console(highlight=False), stack_settings, headers, engine).run())
 
 
 class Demo:
     """One run of the demo."""
 
-    def __init__(self, console: Console, settings: StackSettings, headers: Mapping[str, str]) -> None:
+    def __init__(
+        self, console: Console, settings: StackSettings, headers: Mapping[str, str], engine: DemoEngine = OFFLINE
+    ) -> None:
         self._console = console
-        self._settings = settings
+        self._engine = engine
+        self._settings = settings.model_copy(update={"home": engine.home(settings.home)})
         self._headers = headers
         self._reporter = ConsoleReporter(console)
         self._began = time.monotonic()
@@ -74,7 +71,7 @@ class Demo:
         self._console.print(
             Text.assemble(
                 ("\nUndertone demo", "bold"),
-                f": {len(sample_ids())} real support conversations, analysed on this machine.\n",
+                f": {len(sample_ids())} real support conversations, {self._who()}.\n",
             )
         )
         try:
@@ -89,13 +86,17 @@ class Demo:
         state = read_state(self._settings.home)
         if state is not None and state.is_alive and state.phase == "running":
             return asyncio.run(self._on_running_stack(state.addresses))
-        # A key in somebody's environment must never be spent by surprise.
-        options = StackOptions(self._settings, free_ports=True, environment={"ANALYZER_ENGINE": "offline"})
+        options = StackOptions(self._settings, free_ports=True, environment=self._engine.environment)
         code = run_in_foreground(options, self._reporter, self._on_own_stack)
         self._seconds["stop"] = time.monotonic() - self._began - sum(self._seconds.values())
         return code
 
     async def _on_running_stack(self, addresses: Mapping[str, str]) -> int:
+        if not self._engine.is_offline:
+            raise CommandError(
+                f"A demo with this engine runs here already: stop it with "
+                f"`UNDERTONE_HOME={self._settings.home} undertone down`, then start the demo."
+            )
         engine = (await gather_status(self._settings.home)).engine
         if engine not in {None, "offline"}:
             raise CommandError(
@@ -152,15 +153,19 @@ class Demo:
         console.print()
         console.print(findings(result.conversations.values()))
         console.print(took(self._seconds, time.monotonic() - self._began))
-        console.print(next_steps(_program(), *self._usual_addresses(), next(iter(result.conversations), "ID")))
+        console.print(next_steps(self._program(), *self._usual_addresses(), next(iter(result.conversations), "ID")))
         console.print()
+
+    def _who(self) -> str:
+        return "analysed on this machine" if self._engine.is_offline else f"judged by {self._engine.name}"
+
+    def _program(self) -> str:
+        """How the person starts us: through make, or by name; what another engine found is kept apart."""
+        program = "make" if "MAKELEVEL" in os.environ else "undertone"
+        home = min(str(self._settings.home), os.path.relpath(self._settings.home), key=len)
+        return program if self._engine.is_offline else f"UNDERTONE_HOME={home} {program}"
 
     def _usual_addresses(self) -> tuple[str, str]:
         """Where the next `up` will answer; the demo may have had to use other ports."""
         host = "http://127.0.0.1"
         return f"{host}:{self._settings.ingress_port}", f"{host}:{self._settings.read_api_port}"
-
-
-def _program() -> str:
-    """How the person starts us: through make, or by name."""
-    return "make" if "MAKELEVEL" in os.environ else "undertone"

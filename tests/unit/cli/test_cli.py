@@ -95,7 +95,7 @@ def test_every_command_that_help_lists_is_there_and_explains_itself(name: str) -
         (["ingest", "a.jsonl", "--batch-size", "501"], "--batch-size"),
         (["ingest", "a.jsonl", "--api-url", "ftp://x"], "--api-url is 'ftp://x'"),
         (["show"], ""),
-        (["demo", "--llm", "grok"], "cannot use LLM=grok yet"),
+        (["demo", "--llm", "grok"], "LLM=grok needs a key"),
         (["demo", "--llm", "hal"], "LLM is 'hal'"),
     ],
 )
