@@ -29,9 +29,9 @@ from schemas.envelope import new_envelope
 from schemas.event import Revision
 from schemas.insight_produced import InsightProduced, Path, Sentiment, insight_id_of
 from schemas.topics import ANALYZED, RECEIVED
-from services.sink.batch import Claim, Place
+from services.sink.batch import Batch, Claim, Place
 from services.sink.database import open_write_pool
-from services.sink.decoding import PlacedRecord, read_batch
+from services.sink.decoding import PlacedRecord, Unreadable, read_batch
 from services.sink.store import Store
 from tests.infrastructure.databases import create_migrated_database, drop_database
 from tests.infrastructure.servers import new_postgres, running
@@ -136,9 +136,12 @@ class Bench:
         """Seconds for a round of the sink."""
         load = new_load(self._count, [self._claims[place].next_offset for place in RECORD_TOPICS])
         begun, ours, theirs = time.perf_counter(), time.process_time(), postgres_seconds()
-        for records in batches_of(load, self._batch):
-            batch, unreadable = await read_batch(records)
+        batches = batches_of(load, self._batch)
+        reading = _read_next(batches)
+        while reading is not None:
+            batch, unreadable = await reading
             assert not unreadable
+            reading = _read_next(batches)  # while this one is stored, as the consumer does
             await self._store.store(batch, self._claims)
             for place, next_offset in batch.next_offsets.items():
                 self._claims[place] = Claim(self._claims[place].epoch, next_offset)
@@ -176,6 +179,11 @@ def batches_of(load: Load, size: int) -> Iterator[list[PlacedRecord]]:
         received = load.received[low : low + half]
         analyzed = load.analyzed[low : low + half]
         yield [PlacedRecord(Place(one.topic, 0), one) for one in (*received, *analyzed)]
+
+
+def _read_next(batches: Iterator[list[PlacedRecord]]) -> asyncio.Task[tuple[Batch, list[Unreadable]]] | None:
+    records = next(batches, None)
+    return None if records is None else asyncio.create_task(read_batch(records))
 
 
 def postgres_seconds() -> float:

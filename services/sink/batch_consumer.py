@@ -1,16 +1,16 @@
-"""The consumer loop: settle what is assigned, poll a batch, store it, tell Kafka.
+"""The consumer loop: settle what is assigned, poll a batch, store it while the next one is read, tell Kafka.
 
 Offsets live in Postgres and move with the rows. The rebalance listener touches no database (aiokafka swallows what it
 raises): it flags and pauses, the loop claims, seeks and resumes.
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Iterable
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
+from dataclasses import dataclass
 from typing import Any
 
 from aiokafka import AIOKafkaConsumer, TopicPartition
-from aiokafka.abc import ConsumerRebalanceListener
 from aiokafka.coordinator.assignors.range import RangePartitionAssignor
 from aiokafka.errors import KafkaError, NoOffsetForPartitionError, OffsetOutOfRangeError
 
@@ -20,12 +20,13 @@ from services.runtime.kafka import KafkaConnection, raw_record, wait_for_kafka
 from services.runtime.logs import get_logger
 from services.sink.batch import Place
 from services.sink.claims import Claimer, SettlementFailed
-from services.sink.custody import Custody
+from services.sink.custody import Custody, Part, read_parts
 from services.sink.decoding import SINK_TOPICS, PlacedRecord
 from services.sink.failures import Fenced, Revoked
 from services.sink.metrics import FENCED
 from services.sink.offset_mirror import OffsetMirror
 from services.sink.partitions import Partitions
+from services.sink.rebalances import Listener
 from services.sink.settings import SinkSettings
 from services.sink.stopping import Stopped, pause, unless_stopped
 from services.sink.store import Store
@@ -42,22 +43,18 @@ _MOST_BATCH_BYTES = 8 * _MIB
 """A batch that has reached it waits for no more: memory is bounded by bytes, not by a number of records."""
 
 
-class _Listener(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka ships no types
-    def __init__(self, consumer: AIOKafkaConsumer, partitions: Partitions) -> None:
-        self._consumer = consumer
-        self._partitions = partitions
+@dataclass(frozen=True, slots=True)
+class _Fetched:
+    """What was fetched, and read while the batch before it was stored."""
 
-    def on_partitions_revoked(self, revoked: Iterable[TopicPartition]) -> None:  # noqa: ARG002 - all are, each time
-        self._partitions.revoke()
+    records: list[PlacedRecord]
+    parts: list[Part]
 
-    def on_partitions_assigned(self, assigned: Iterable[TopicPartition]) -> None:
-        places = []
-        for partition in assigned:
-            self._consumer.pause(partition)
-            # A position of any kind keeps aiokafka from asking Kafka for one; the claim gives the real one.
-            self._consumer.seek(partition, 0)
-            places.append(Place(*partition))
-        self._partitions.assign(places)
+
+async def _give_up(ahead: asyncio.Task[_Fetched] | None) -> None:
+    if ahead is not None:
+        ahead.cancel()
+        await asyncio.gather(ahead, return_exceptions=True)
 
 
 def _bytes_of(records: list[PlacedRecord]) -> int:
@@ -101,7 +98,7 @@ class BatchConsumer:
     async def _joined(self) -> AsyncIterator[AIOKafkaConsumer]:
         """A member of the group."""
         consumer = AIOKafkaConsumer(**self._options())
-        consumer.subscribe(list(self._topics), listener=_Listener(consumer, self._partitions))
+        consumer.subscribe(list(self._topics), listener=Listener(consumer, self._partitions))
         try:
             await consumer.start()
             yield consumer
@@ -130,24 +127,49 @@ class BatchConsumer:
         }
 
     async def _consume(self, consumer: AIOKafkaConsumer) -> None:
-        """Until told to stop, or until another sink turns out to own what this one thought its own: then rejoin."""
+        """Until told to stop, or until another sink turns out to own what this one thought its own: then rejoin.
+
+        While a batch is stored the next one is fetched and read. Nothing is settled meanwhile.
+        """
         claimer = Claimer(consumer, self._connection, self._store, self._partitions)
         mirror = OffsetMirror(consumer)
+        ahead: asyncio.Task[_Fetched] | None = None
         try:
             while not self._stop.is_set():
-                await self._settle(claimer)
-                records = await unless_stopped(self._poll(consumer), self._stop)
+                if ahead is None:
+                    await self._settle(claimer)
+                    ahead = asyncio.create_task(self._read_ahead(consumer))
+                fetched = await unless_stopped(ahead, self._stop)
+                is_settled = not (self._partitions.unsettled or self._partitions.stopped)
+                ahead = asyncio.create_task(self._read_ahead(consumer)) if fetched.records and is_settled else None
                 try:
-                    await self._custody.store(records)
+                    await self._store_fetched(fetched)
                 except Revoked:
-                    _log.info("batch_dropped", reason="revoked", records=len(records))
+                    _log.info("batch_dropped", reason="revoked", records=len(fetched.records))
+                    await _give_up(ahead)
+                    ahead = None
+                    self._partitions.reclaim()
                 except Fenced:
                     FENCED.inc()
-                    _log.warning("batch_dropped", reason="fenced", records=len(records))
+                    _log.warning("batch_dropped", reason="fenced", records=len(fetched.records))
                     return
                 mirror.publish(self._partitions.claims)
         finally:
+            await _give_up(ahead)
             await mirror.close(self._partitions.claims)
+
+    async def _read_ahead(self, consumer: AIOKafkaConsumer) -> _Fetched:
+        records = await self._poll(consumer)
+        return _Fetched(records, await read_parts(records))
+
+    async def _store_fetched(self, fetched: _Fetched) -> None:
+        """Raises Revoked for what was fetched under other claims: offsets lie between that nobody has stored."""
+        claims = self._partitions.claims
+        for one in fetched.records:
+            claim = claims.get(one.place)
+            if claim is None or claim.epoch != one.epoch:
+                raise Revoked
+        await self._custody.store(fetched.parts)
 
     async def _settle(self, claimer: Claimer) -> None:
         now = asyncio.get_running_loop().time()
@@ -186,7 +208,7 @@ class BatchConsumer:
             return []
         claims = self._partitions.claims
         return [
-            PlacedRecord(place, raw_record(message, self._topics[place.topic]))
+            PlacedRecord(place, raw_record(message, self._topics[place.topic]), claim.epoch)
             for partition, messages in fetched.items()
             if (claim := claims.get(place := Place(*partition))) is not None
             for message in messages

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 from schemas.codec import RawRecord
 from schemas.dead_letter import DeadLetterReason
@@ -11,8 +12,8 @@ from services.runtime.kafka import KafkaUnavailable
 from services.runtime.logs import get_logger
 from services.runtime.publisher import RecordRefused
 from services.sink.batch import Batch
-from services.sink.decoding import PlacedRecord, offsets_only, read_batch
-from services.sink.failures import Revoked, is_unavailable, without_values
+from services.sink.decoding import PlacedRecord, Unreadable, offsets_only, read_batch
+from services.sink.failures import REFUSED, Revoked, is_unavailable, without_values
 from services.sink.isolation import store_isolating
 from services.sink.metrics import BATCH_RECORDS, POSTGRES_WAITS, STORE_SECONDS, UNSTORABLE
 from services.sink.partitions import Partitions
@@ -23,6 +24,22 @@ _log = get_logger(__name__)
 
 _RETRY_SECONDS = 0.25
 _MAX_RETRY_SECONDS = 2.0
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """Records and what they mean: what one transaction stores, unless Postgres refuses one of them."""
+
+    records: Sequence[PlacedRecord]
+    batch: Batch
+    unreadable: Sequence[Unreadable]
+
+
+async def read_parts(records: Sequence[PlacedRecord]) -> list[Part]:
+    """Started events apart and last: see Store.store."""
+    started = [one for one in records if one.record.topic == STARTED.name]
+    rest = [one for one in records if one.record.topic != STARTED.name]
+    return [Part(part, *await read_batch(part)) for part in (rest, started) if part]
 
 
 class Custody:
@@ -36,17 +53,19 @@ class Custody:
         self.postgres_problem: str | None = None
         """Why a batch is being held, for readiness."""
 
-    async def store(self, records: Sequence[PlacedRecord]) -> None:
+    async def store(self, parts: Sequence[Part]) -> None:
         """Return once all are stored or buried. Raises Fenced, Revoked and Stopped: the rest is dropped."""
-        started = [one for one in records if one.record.topic == STARTED.name]
-        rest = [one for one in records if one.record.topic != STARTED.name]
-        for part in (rest, started):  # apart, and in this order: see Store.store
-            if part:
-                BATCH_RECORDS.observe(len(part))
-                await store_isolating(part, self._store_some, self._give_up)
+        for part in parts:
+            BATCH_RECORDS.observe(len(part.records))
+            try:
+                await self._store_read(part.batch, part.unreadable)
+            except REFUSED:
+                await store_isolating(part.records, self._store_some, self._give_up)
 
     async def _store_some(self, records: Sequence[PlacedRecord]) -> None:
-        batch, unreadable = await read_batch(records)
+        await self._store_read(*await read_batch(records))
+
+    async def _store_read(self, batch: Batch, unreadable: Sequence[Unreadable]) -> None:
         for one in unreadable:
             await self._bury(one.record, one.reason, one.detail)
         await self._hold_until_stored(batch)

@@ -35,6 +35,8 @@ class PlacedRecord:
 
     place: Place
     record: RawRecord
+    epoch: int = 0
+    """Of the claim under which it was fetched."""
 
 
 @dataclass(frozen=True, slots=True)

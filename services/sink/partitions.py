@@ -76,6 +76,11 @@ class Partitions:
         self.claims.pop(place, None)
         self.stopped[place] = why
 
+    def reclaim(self) -> None:
+        """Claim everything anew, from what is stored: what was fetched under the claims of before is dropped."""
+        self._unsettled |= self.claims.keys()
+        self.claims = {}
+
     def reconsider(self) -> None:
         """Claim what stands still once more: a person may have set its offset."""
         self._unsettled |= self.stopped.keys()

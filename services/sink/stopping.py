@@ -1,8 +1,8 @@
 """Waiting that ends when the process is told to stop."""
 
 import asyncio
-from collections.abc import Coroutine
-from typing import Any, TypeVar
+from collections.abc import Awaitable
+from typing import TypeVar
 
 T = TypeVar("T")
 
@@ -20,7 +20,7 @@ async def pause(seconds: float, stop: asyncio.Event) -> None:
     raise Stopped
 
 
-async def unless_stopped(work: Coroutine[Any, Any, T], stop: asyncio.Event) -> T:
+async def unless_stopped(work: Awaitable[T], stop: asyncio.Event) -> T:
     """The result of the work. Raises Stopped, and gives the work up, when `stop` is set before it is done."""
     working = asyncio.ensure_future(work)
     stopping = asyncio.ensure_future(stop.wait())

@@ -60,3 +60,15 @@ def test_a_stopped_partition_is_claimed_no_more() -> None:
     partitions.stop(PLACE, "the log no longer holds offset 5")
     assert PLACE not in partitions.claims
     assert PLACE in partitions.stopped
+
+
+def test_claiming_anew_gives_up_every_claim_and_what_stands_still_stays_so() -> None:
+    partitions = Partitions()
+    partitions.assign([PLACE, OTHER])
+    partitions.settle({PLACE: Claim(1, 10)}, {OTHER: "gone"})
+    partitions.reclaim()
+    assert partitions.claims == {}
+    assert partitions.unsettled == {PLACE}
+    assert partitions.stopped == {OTHER: "gone"}
+    partitions.settle({PLACE: Claim(2, 10)}, {})
+    assert partitions.claims == {PLACE: Claim(2, 10)}
