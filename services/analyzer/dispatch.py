@@ -68,6 +68,8 @@ class Dispatcher:
         calls: Calls,
         tasks: Tasks,
         is_ready: Callable[[], bool],
+        is_prober: Callable[[], bool],
+        on_probe_answered: Callable[[], None],
         clock: Callable[[], float],
     ) -> None:
         self._window = window
@@ -78,6 +80,10 @@ class Dispatcher:
         self._calls = calls
         self._tasks = tasks
         self._is_ready = is_ready
+        self._is_prober = is_prober
+        self._on_probe_answered = on_probe_answered
+        self._is_probing = False
+        """Our probe after a hold is out, or was answered and the log does not say so yet."""
         self._clock = clock
         self._further: deque[_Further] = deque()
         self._wake = asyncio.Event()
@@ -120,13 +126,26 @@ class Dispatcher:
 
     def held_lanes(self) -> Collection[Lane]:
         """The lanes whose calls may not start now."""
-        if self._is_stopped or not self._is_ready():
+        if self._is_stopped or not self._is_ready() or self._waits_for_probe():
             return LANES_IN_ORDER
         return {*self._holds.active(), *self._spending.short_lanes()}
+
+    def _waits_for_probe(self) -> bool:
+        if not self._holds.awaits_probe():
+            self._is_probing = False
+            return False
+        return self._is_probing or not self._is_prober()
+
+    def _nothing_to_probe_with(self) -> bool:
+        is_our_turn = self._holds.awaits_probe() and not self.held_lanes()
+        return is_our_turn and not self._further and self._window.ready_at(()) is None
 
     async def run(self) -> None:
         """Until `stop`."""
         while not self._is_stopped:
+            if self._nothing_to_probe_with():  # the others may have something, and must not wait for us
+                self._is_probing = True
+                self._on_probe_answered()
             held = self.held_lanes()
             wait = self._until_next(held)
             if wait is not None and wait <= 0:
@@ -187,6 +206,7 @@ class Dispatcher:
     def _started(self, circuit: CircuitPermit, charge: Charge, tokens: int) -> Permission:
         self._permits.charge(tokens)
         self._count_calls(1)
+        is_probe = self._is_probing = self._holds.awaits_probe()
 
         def ended(end: CallEnd) -> None:
             usage = end.usage
@@ -198,6 +218,10 @@ class Dispatcher:
                 self._breaker.abandoned(circuit)
             elif used:
                 self._permits.answered()
+            if is_probe:
+                self._is_probing = end.is_answered
+                if end.is_answered:
+                    self._on_probe_answered()
             self.wake()
 
         return Permission(circuit, ended)

@@ -19,7 +19,7 @@ from services.analyzer.dispatch import Dispatcher
 from services.analyzer.dispatch import Permits as DispatchPermits
 from services.analyzer.engine import Engine, Task
 from services.analyzer.gaps import Gaps
-from services.analyzer.holds import Holds
+from services.analyzer.holds import PROBE_ANSWERED, Holds
 from services.analyzer.in_flight import InFlightWindow, needed_count
 from services.analyzer.intake import Intake, Versions
 from services.analyzer.ledger import Ledger
@@ -137,6 +137,8 @@ class Pipeline:
             calls=calls,
             tasks=self.tasks,
             is_ready=lambda: self.control_log.is_caught_up and not self.is_rebalancing,
+            is_prober=lambda: 0 in self.assigned[Lane.LIVE],
+            on_probe_answered=lambda: self.tasks.spawn(outbox.declare(CONTROL, "hold", _probe_answered(instance))),
             clock=clocks.monotonic,
         )
         self.intakes = {
@@ -222,6 +224,10 @@ class Pipeline:
 
     def _hold_declared(self, event: Event, declared_at: float, _: int) -> None:
         assert isinstance(event, HoldDeclared)
+        if event.reason == PROBE_ANSWERED:
+            self.holds.apply(event, declared_at)
+            self.dispatcher.wake()
+            return
         lane = event.lane.value if event.lane is not None else "all"
         _log.warning("hold_declared", lane=lane, seconds=event.hold_seconds, reason=event.reason, by=event.declared_by)
         self.holds.apply(event, declared_at)
@@ -237,6 +243,10 @@ class Pipeline:
 
 def _now() -> datetime:
     return datetime.now(UTC)
+
+
+def _probe_answered(instance: str) -> HoldDeclared:
+    return HoldDeclared(hold_seconds=0, reason=PROBE_ANSWERED, declared_by=instance)
 
 
 def _estimate(engine: Engine) -> Callable[[Task], int]:

@@ -4,7 +4,7 @@ import pytest
 
 from schemas.analysis_control import HoldDeclared
 from schemas.event import Lane
-from services.analyzer.holds import LONG_HOLD_SECONDS, Holds
+from services.analyzer.holds import LONG_HOLD_SECONDS, LONGEST_PROBE_SECONDS, PROBE_ANSWERED, Holds
 from tests.unit.analyzer.fakes import FakeClock
 
 
@@ -80,3 +80,41 @@ def test_a_very_long_hold_ends_after_two_hours_and_is_told_apart() -> None:
     holds.apply(_hold(86_400), clock.wall())
     assert holds.next_end() == pytest.approx(clock.now + LONG_HOLD_SECONDS)
     assert holds.active()[Lane.LIVE].is_long
+
+
+def test_after_a_hold_of_all_a_probe_is_awaited_until_it_is_answered() -> None:
+    clock = FakeClock()
+    ended: list[Lane] = []
+    holds = Holds(clock.clocks, ended.append)
+    holds.apply(_hold(5), clock.wall())
+    assert not holds.awaits_probe(), "it is still held"
+    clock.advance(5.01)
+    assert holds.awaits_probe()
+    answered = HoldDeclared(hold_seconds=0, reason=PROBE_ANSWERED, declared_by="analyzer-1")
+    holds.apply(answered, clock.wall())
+    assert not holds.awaits_probe()
+    assert ended == [], "a lane that waits for a person still does"
+
+
+def test_a_probe_is_not_awaited_for_ever_nor_after_a_hold_of_one_lane() -> None:
+    clock = FakeClock()
+    holds = Holds(clock.clocks)
+    holds.apply(_hold(5, Lane.REPLAY), clock.wall())
+    clock.advance(6)
+    assert not holds.awaits_probe()
+    holds.apply(_hold(5), clock.wall())
+    clock.advance(6)
+    assert holds.awaits_probe()
+    clock.advance(LONGEST_PROBE_SECONDS)
+    assert not holds.awaits_probe()
+
+
+def test_a_new_hold_is_followed_by_a_new_probe() -> None:
+    clock = FakeClock()
+    holds = Holds(clock.clocks)
+    holds.apply(_hold(5), clock.wall())
+    clock.advance(6)
+    holds.apply(_hold(5), clock.wall())
+    assert not holds.awaits_probe()
+    clock.advance(6)
+    assert holds.awaits_probe()
