@@ -1,18 +1,26 @@
 """Settings from the environment, a `.env` file and `NAME_FILE` variants; one class a service inherits these.
 
 A shared name is read as it stands (`KAFKA_BOOTSTRAP_SERVERS`), a service's own with its prefix (`SINK_PORT`).
-For every variable NAME, NAME_FILE may give a file that holds the value, as secrets are mounted in containers.
+For every variable NAME, NAME_FILE may give a file that holds the value, as secrets are mounted in containers;
+NAME_FILE too may stand in `.env`.
 """
 
 import os
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal, TypeVar
 
+from dotenv import dotenv_values
 from pydantic import Field, SecretStr, ValidationError
 from pydantic.fields import FieldInfo
-from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict, SettingsError
+from pydantic_settings import (
+    BaseSettings,
+    DotEnvSettingsSource,
+    PydanticBaseSettingsSource,
+    SettingsConfigDict,
+    SettingsError,
+)
 
 WRONG_SETTING_EXIT_CODE = 2
 
@@ -111,8 +119,8 @@ class SharedSettings(BaseSettings):
         dotenv_settings: PydanticBaseSettingsSource,
         file_secret_settings: PydanticBaseSettingsSource,  # noqa: ARG003 - pydantic-settings passes it
     ) -> tuple[PydanticBaseSettingsSource, ...]:
-        """Arguments first, then the environment, then files that it names, then `.env`."""
-        return init_settings, env_settings, _FileVariants(settings_cls), dotenv_settings
+        """Arguments first, then the environment, then files that it or `.env` names, then `.env`."""
+        return init_settings, env_settings, _FileVariants(settings_cls, _in_dotenv(dotenv_settings)), dotenv_settings
 
 
 def variable_name(settings_class: type[BaseSettings], name: str) -> str:
@@ -121,13 +129,24 @@ def variable_name(settings_class: type[BaseSettings], name: str) -> str:
     return alias if isinstance(alias, str) else f"{settings_class.model_config.get('env_prefix', '')}{name}".upper()
 
 
+def _in_dotenv(source: PydanticBaseSettingsSource) -> dict[str, str | None]:
+    """The variables of the `.env` files that this source reads; of several files the last one wins."""
+    files = source.env_file if isinstance(source, DotEnvSettingsSource) else None
+    paths = [Path(name) for name in ([files] if isinstance(files, str | os.PathLike) else files or [])]
+    return {name: value for path in paths if path.is_file() for name, value in dotenv_values(path).items()}
+
+
 class _FileVariants(PydanticBaseSettingsSource):
-    """NAME_FILE: the value of NAME stands in that file."""
+    """NAME_FILE, in the environment or in `.env`: the value of NAME stands in that file. The environment wins."""
+
+    def __init__(self, settings_class: type[BaseSettings], in_dotenv: Mapping[str, str | None]) -> None:
+        super().__init__(settings_class)
+        self._variables = {**in_dotenv, **{name: value for name, value in os.environ.items() if value}}
 
     def get_field_value(self, field: FieldInfo, field_name: str) -> tuple[Any, str, bool]:
         variable = variable_name(self.settings_cls, field_name)
-        path = os.environ.get(f"{variable}_FILE")
-        if path is None:
+        path = self._variables.get(f"{variable}_FILE")
+        if not path:
             return None, field_name, False
         try:
             value = Path(path).read_text(encoding="utf-8").strip()

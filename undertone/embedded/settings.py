@@ -19,9 +19,11 @@ def _default_cache_dir() -> Path:
 
 
 class StackSettings(BaseSettings):
-    """Environment variables with the prefix UNDERTONE_; an option of the command line wins over them."""
+    """Variables with the prefix UNDERTONE_, of the environment or `.env`; an option of the command line wins."""
 
-    model_config = SettingsConfigDict(env_prefix="UNDERTONE_", extra="ignore", validate_default=True)
+    model_config = SettingsConfigDict(
+        env_file=".env", env_prefix="UNDERTONE_", env_ignore_empty=True, extra="ignore", validate_default=True
+    )
 
     home: Path = Field(Path(".undertone"), description="State of the stack: data, logs, addresses")
     cache_dir: Path = Field(default_factory=_default_cache_dir, description="Where Kafka's jars are kept")

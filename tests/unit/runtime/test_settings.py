@@ -7,6 +7,7 @@ from pydantic import Field, SecretStr
 from pydantic_settings import SettingsConfigDict
 
 from services.runtime.settings import SharedSettings, load_settings, variable_name
+from undertone.embedded.settings import load_stack_settings
 
 
 class ShopSettings(SharedSettings):
@@ -64,6 +65,36 @@ def test_a_secret_may_stand_in_a_file(monkeypatch: pytest.MonkeyPatch, tmp_path:
     token = load_settings(ShopSettings).token
     assert token is not None
     assert token.get_secret_value() == "s3cret"
+
+
+def test_a_dotenv_file_may_name_the_file_of_a_secret_and_the_environment_wins(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    for name in ("first", "second"):
+        (tmp_path / name).write_text(f"{name} secret\n")
+    (tmp_path / ".env").write_text(f"SHOP_TOKEN_FILE={tmp_path / 'first'}\n")
+    assert load_settings(ShopSettings).token == SecretStr("first secret")
+    monkeypatch.setenv("SHOP_TOKEN_FILE", str(tmp_path / "second"))
+    assert load_settings(ShopSettings).token == SecretStr("second secret")
+    monkeypatch.setenv("SHOP_TOKEN", "third secret")
+    assert load_settings(ShopSettings).token == SecretStr("third secret")
+
+
+def test_an_unreadable_file_that_dotenv_names_ends_the_start(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / ".env").write_text("SHOP_TOKEN_FILE=/nowhere/token\n")
+    assert "SHOP_TOKEN_FILE: cannot read /nowhere/token" in start_refused(capsys)
+
+
+def test_the_stack_reads_its_ports_from_dotenv(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    (tmp_path / ".env").write_text("UNDERTONE_INGRESS_PORT=8100\nUNDERTONE_KAFKA_PORT=\nSHOP_PORT=1\n")
+    monkeypatch.delenv("UNDERTONE_INGRESS_PORT", raising=False)
+    monkeypatch.delenv("UNDERTONE_KAFKA_PORT", raising=False)
+    settings = load_stack_settings()
+    assert (settings.ingress_port, settings.kafka_port) == (8100, 19092)
+    monkeypatch.setenv("UNDERTONE_INGRESS_PORT", "8200")
+    assert load_stack_settings().ingress_port == 8200
 
 
 def test_a_file_that_cannot_be_read_is_named(
