@@ -90,7 +90,7 @@ CONTROL = Topic(
     partitions=1,
     retention=timedelta(days=7),
     writers=("analyzer", "operator"),
-    readers=("analyzer", "sink", "operator"),
+    readers=("analyzer", "operator"),
 )
 DEAD_LETTER = Topic(
     name="conversations.dead-letter.v1",

@@ -39,6 +39,9 @@ def _acls_of(service: str, topic_name: Callable[[Topic], str], group_name: Calla
             yield Acl(service, "topic", topic_name(topic), operations)
     if service in CONSUMER_GROUPS:
         yield Acl(service, "group", group_name(service), ("Read",))
+    if service == "sink":
+        # GET /api/v1/status counts the analyzer's members.
+        yield Acl(service, "group", group_name("analyzer"), ("Describe",))
     if service == "operator":
         yield from (Acl(service, "group", group_name(reader), ("Describe",)) for reader in CONSUMER_GROUPS)
         yield Acl(service, "cluster", "kafka-cluster", ("Create", "Describe"))

@@ -1,7 +1,8 @@
 """What must change on a Kafka so that its topics are as the contract says: pure decisions.
 
 Nothing is ever taken away: a longer retention or a larger record limit that an operator has set stays, and a
-partition count is never changed (it decides on which partition a key lands, and so the order of its revisions).
+partition count is never changed (it decides on which partition a key lands, and so the order of its revisions),
+nor is a cleanup policy (a compacted topic keeps what a deleting one would lose).
 """
 
 from collections.abc import Callable, Iterable, Mapping
@@ -61,7 +62,7 @@ def changes_for(
 ) -> list[Change]:
     """The changes that bring these topics about; none when all is as it should be.
 
-    Raises TopicMismatchError when a topic has another number of partitions.
+    Raises TopicMismatchError when a topic has another number of partitions or another cleanup policy.
     """
     changes: list[Change] = []
     for topic in topics:
@@ -72,6 +73,7 @@ def changes_for(
             changes.append(Change(name, topic, creates=True, replicas=replicas, config=wanted_config(topic, replicas)))
             continue
         _refuse_other_partitions(name, topic, found)
+        _refuse_other_cleanup(name, topic, found)
         settings = _settings_to_change(wanted_config(topic, found.replicas), found.config)
         if settings:
             was = {key: found.config[key] for key in settings if key in found.config}
@@ -95,6 +97,18 @@ def _refuse_other_partitions(name: str, topic: Topic, found: ExistingTopic) -> N
         f"The topic {name} has {found.partitions} partitions, the contract says {topic.partitions}. A partition count "
         f"is never changed, since keys would move and lose their order: delete the topic if it holds nothing you "
         f"need, or set KAFKA_TOPIC_PREFIX to use other topics."
+    )
+
+
+def _refuse_other_cleanup(name: str, topic: Topic, found: ExistingTopic) -> None:
+    wanted = topic.config()["cleanup.policy"]
+    policy = found.config.get("cleanup.policy", wanted)
+    if policy == wanted:
+        return
+    raise TopicMismatchError(
+        f"The topic {name} has cleanup.policy={policy}, the contract says {wanted}. It is never changed by a program, "
+        f"since records kept for ever would be deleted: change it with Kafka's own kafka-configs.sh if that is what "
+        f"you want, or set KAFKA_TOPIC_PREFIX to use other topics."
     )
 
 

@@ -4,7 +4,7 @@ from datetime import timedelta
 import pytest
 
 from schemas.topics import CONSUMER_GROUPS, RECEIVED, TOPICS, Topic
-from undertone.acls import acls
+from undertone.acls import Acl, acls
 from undertone.topic_changes import Change, ExistingTopic, TopicMismatchError, changes_for, wanted_config
 
 
@@ -69,6 +69,12 @@ def test_another_partition_count_is_refused_with_what_to_do(partitions: int) -> 
         _changes(replace(_existing(RECEIVED), partitions=partitions))
 
 
+@pytest.mark.parametrize("policy", ["compact", "compact,delete"])
+def test_another_cleanup_policy_is_refused_with_what_to_do(policy: str) -> None:
+    with pytest.raises(TopicMismatchError, match=f"has cleanup.policy={policy}, the contract says delete.*change it"):
+        _changes(_existing(RECEIVED, cleanup_policy=policy))
+
+
 def test_creation_is_described_with_its_size_and_how_long_it_keeps() -> None:
     (change,) = changes_for([RECEIVED], {}, brokers=3, name_of=lambda topic: f"eu.{topic.name}")
     assert str(change) == "create eu.conversations.received.v1: 12 partitions, 3 replicas, kept 30 days"
@@ -88,6 +94,7 @@ def test_each_service_gets_exactly_the_rights_that_the_contract_names() -> None:
             assert ("Write" in operations) == (service in topic.writers)
     groups = {(grant.service, grant.resource) for grant in grants if grant.resource_type == "group"}
     assert {("analyzer", "eu.undertone-analyzer"), ("sink", "eu.undertone-sink")} <= groups
+    assert Acl("sink", "group", "eu.undertone-analyzer", ("Describe",)) in grants, "the status counts its members"
 
 
 def test_rights_are_printed_as_kafkas_own_tool_reads_them() -> None:
