@@ -29,7 +29,7 @@ from undertone.embedded.settings import load_stack_settings
 from undertone.embedded.stack import Stack, running_stack
 
 OUTCOMES = ("completed", "skipped", "failed")
-LIMITS_OFF = {"ANALYZER_ENGINE": "offline", "INGRESS_REQUESTS_PER_SECOND": "0", "SINK_CLIENT_LIMIT": ""}
+LIMITS_OFF = {"ANALYZER_ENGINE": "offline", "INGRESS_REQUESTS_PER_SECOND": "0", "SINK_CLIENT_LIMIT": "off"}
 _POLL_SECONDS = 0.25
 _PATIENCE_SECONDS = 60.0
 

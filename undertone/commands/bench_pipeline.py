@@ -32,7 +32,7 @@ from undertone.errors import CommandError
 _PLAIN_EVERY_SECONDS = 2.0
 _START_SECONDS = 20.0
 _PORTS = ("ingress_port", "analyzer_port", "read_api_port", "kafka_port", "kafka_controller_port", "postgres_port")
-_LIMITS_OFF = {"INGRESS_REQUESTS_PER_SECOND": "0", "API_KEYS": "", "SINK_CLIENT_LIMIT": ""}
+_LIMITS_OFF = {"INGRESS_REQUESTS_PER_SECOND": "0", "API_KEYS": "", "SINK_CLIENT_LIMIT": "off"}
 
 
 class Engine(StrEnum):
