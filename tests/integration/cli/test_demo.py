@@ -4,12 +4,16 @@ import asyncio
 import json
 import shutil
 from collections.abc import AsyncIterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
+import psutil
 import pytest
 
+from schemas.topics import ANALYZED, DEAD_LETTER, RECEIVED, STARTED
 from tests.integration.cli.commands import Ended, Terminal
+from tests.waiting import eventually
 from undertone.embedded.ports import free_port
 
 PORTS = ("INGRESS", "ANALYZER", "READ_API", "KAFKA", "KAFKA_CONTROLLER", "POSTGRES")
@@ -51,6 +55,30 @@ async def _processes_of(folder: Path) -> list[str]:
     return [line for line in out.decode().splitlines() if str(folder) in line]
 
 
+async def _is_well(terminal: Terminal, conversations: int) -> bool:
+    """Whether `status --json` says what is true of a stack of ours that has finished so many conversations."""
+    ended = await terminal.run("status", "--json")
+    told = json.loads(ended.out)
+    assert (ended.code, told["running"], told["healthy"], told["problems"]) == (0, True, True, [])
+    assert told["home"] == str(terminal.folder / ".undertone")
+    assert told["engine"] == "offline"
+    assert told["analysis_version"]
+    assert sum(told["conversations"].values()) == conversations
+    assert told["oldest_unfinished"] is None
+    assert told["lag"] == {topic.name: 0 for topic in (RECEIVED, ANALYZED, STARTED, DEAD_LETTER)}
+    assert told["today"]["cost_usd"] == 0
+    ports = {name: int(terminal.environment[f"UNDERTONE_{name.upper()}_PORT"]) for name in told["addresses"]}
+    assert set(ports) == {"ingress", "analyzer", "read_api", "kafka", "postgres"}
+    assert all(f"127.0.0.1:{port}" in told["addresses"][name] for name, port in ports.items())
+    assert list(told["processes"]) == ["kafka", "postgres", "ingress", "analyzer", "sink"]
+    for process in told["processes"].values():
+        assert (process["ready"], process["restarts"], process["failed_checks"]) == (True, 0, [])
+        assert psutil.pid_exists(process["pid"])
+        assert process["rss_bytes"] > 1_000_000
+        assert 0 < process["uptime_seconds"] <= told["uptime_seconds"] + 1
+    return True
+
+
 async def test_the_demo_accounts_for_every_conversation_and_what_it_says_next_works(
     terminal: Terminal, tmp_path: Path
 ) -> None:
@@ -64,11 +92,13 @@ async def test_the_demo_accounts_for_every_conversation_and_what_it_says_next_wo
     assert all(len(line) <= 80 for line in summary.splitlines())
     assert await _processes_of(tmp_path) == []
 
-    assert (await terminal.run("up", "--detach", within_seconds=120)).code == 0
+    assert (await terminal.run("up", "--detach", "--free-ports", within_seconds=120)).code == 0
     again = await terminal.run("demo")
     assert again.code == 0, again.err
     assert "runs here already" in again.out
     assert again.out.split("272 accepted = ")[1].split("\n")[0] == first.out.split("272 accepted = ")[1].split("\n")[0]
+
+    await eventually(partial(_is_well, terminal, 272), what="status tells of a healthy stack that has done all")
 
     listed = json.loads((await terminal.run("insights", "--since", "8d", "--limit", "300", "--json")).out)
     completed = int(first.out.split("272 accepted = ")[1].split(" completed")[0])
@@ -91,3 +121,6 @@ async def test_the_demo_accounts_for_every_conversation_and_what_it_says_next_wo
         assert accepted["status"] == "accepted"
     assert (await terminal.run("down")).code == 0
     assert await _processes_of(tmp_path) == []
+    stopped = await terminal.run("status", "--json")
+    assert stopped.code == 3
+    assert json.loads(stopped.out)["running"] is False
