@@ -4,6 +4,7 @@ import asyncio
 import time
 from collections.abc import Awaitable, Callable, Sequence
 from contextlib import nullcontext
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import faust
@@ -70,6 +71,7 @@ def measure_reference(kafka: str, prefix: str, count: int) -> dict[str, float]:
             f"{prefix}reference",
             broker=f"kafka://{kafka}",
             autodiscover=False,
+            datadir=datadir,
             web_enabled=False,
             topic_disable_leader=True,
             topic_allow_declare=False,
@@ -115,7 +117,8 @@ def measure_reference(kafka: str, prefix: str, count: int) -> dict[str, float]:
         starting.cancel()
         await producer.stop()
 
-    return _measure(run, lambda: published, count)
+    with TemporaryDirectory() as datadir:
+        return _measure(run, lambda: published, count)
 
 
 def _measure(
