@@ -75,7 +75,3 @@ class Holds:
     def awaits_probe(self) -> bool:
         """Whether a hold of all lanes ended and nobody has said yet that calls are welcome again."""
         return self._probe_until is not None and not self.active() and self._clocks.monotonic() < self._probe_until
-
-    def next_end(self) -> float | None:
-        """When the next hold ends, by the monotonic clock."""
-        return min((hold.until for hold in self.active().values()), default=None)

@@ -27,7 +27,6 @@ from services.runtime.logs import correlation_id
 from services.runtime.problems import MEDIA_TYPE, FieldProblem, Problem
 
 _JSON_HEADER = (b"content-type", b"application/json")
-_MAX_LISTED = 100
 
 
 @dataclass(slots=True)

@@ -16,8 +16,6 @@ from services.sink.store import Store
 
 _log = get_logger(__name__)
 
-_OFFSETS_TIMEOUT_MS = 10_000
-
 
 class SettlementFailed(Exception):  # noqa: N818 - it names what happened
     """A claim has to wait for `part`; `problem` says why."""

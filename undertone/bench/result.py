@@ -5,7 +5,7 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from undertone.bench.histogram import Histogram
-from undertone.bench.ledger import ACCEPTED_STATUS, Audit, Ledger
+from undertone.bench.ledger import Audit, Ledger
 from undertone.bench.recorder import Recorder
 
 ALLOWED_ANSWERS = frozenset({"202", "429", "503"})
@@ -39,10 +39,6 @@ class Result:
     @property
     def answered(self) -> int:
         return sum(count for what, count in self.recorder.answers.items() if what.isdigit())
-
-    @property
-    def accepted_requests(self) -> int:
-        return self.recorder.answers[str(ACCEPTED_STATUS)]
 
     @property
     def accepted_per_second(self) -> float:

@@ -8,7 +8,6 @@ from undertone.ingest.json_files import JsonDocument, JsonLines
 from undertone.ingest.opening import InputFile
 from undertone.ingest.twitter_csv import TwitterCsv
 
-FORMATS = ("auto", "json", "jsonl", "csv")
 _BY_SUFFIX = {".jsonl": "jsonl", ".ndjson": "jsonl", ".csv": "csv"}
 AnyReader = JsonDocument | JsonLines | TwitterCsv
 

@@ -72,11 +72,6 @@ class Prompt:
         """The estimate for the whole prompt."""
         return INSTRUCTION_TOKENS + sum(self.shares)
 
-    @property
-    def answer_tokens(self) -> int:
-        """The estimate for the answer."""
-        return ANSWER_TOKENS_PER_CONVERSATION * len(self.ids)
-
 
 def random_id() -> str:
     """Eight hexadecimal digits that nobody can foresee."""

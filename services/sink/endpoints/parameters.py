@@ -8,7 +8,7 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from pydantic import AfterValidator, AwareDatetime, BaseModel, BeforeValidator, ConfigDict, Field
 
-from schemas.event import ID_PATTERN, refuse_unstorable_text
+from schemas.event import refuse_unstorable_text
 from services.runtime.problems import FieldProblem, Problem
 from services.sink.windows import Window
 
@@ -43,7 +43,6 @@ Channel = Annotated[str, Field(pattern=r"^[A-Za-z0-9._:-]{1,64}$")]
 Version = Annotated[str, Field(pattern=r"^[A-Za-z0-9._:-]{1,64}$")]
 CursorText = Annotated[str, Field(min_length=1, max_length=600)]
 Zone = Annotated[str, Field(max_length=64), AfterValidator(lambda name: _zone(name).key)]
-ConversationIdPath = Annotated[str, Field(pattern=ID_PATTERN)]
 
 
 class SentimentName(StrEnum):

@@ -1,7 +1,5 @@
 """Who may write what: offsets with their epochs. Rows are locked in the order of the primary key."""
 
-MISSING_TABLES = "SELECT to_regclass('consumer_offsets') IS NULL"
-
 CLAIM = """
     INSERT INTO consumer_offsets AS o (group_name, topic, partition, epoch, next_offset, cluster_id, owner)
     SELECT $1, n.topic, n.partition, 1, n.beginning, $5, $6
