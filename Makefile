@@ -7,7 +7,7 @@ WORKERS ?= 4
 CHECKED := schemas services undertone tests benchmarks
 
 # Decisions without I/O, on which everything else relies: batching, pacing, acknowledgement order, revisions.
-CORES := schemas/event.py,services/analyzer/revisions.py,services/analyzer/acknowledgements.py,$\
+CORES := schemas/event.py,schemas/revisions.py,services/analyzer/acknowledgements.py,$\
 services/analyzer/in_flight.py,services/analyzer/batching.py,services/analyzer/pacing.py,services/analyzer/holds.py
 
 .DEFAULT_GOAL := help

@@ -13,6 +13,7 @@ from typing import Any, TypeVar
 from pydantic import ValidationError
 
 from schemas.conversation_received import (
+    CLOCK_TOLERANCE,
     ConversationReceived,
     Turn,
     content_hash_of,
@@ -25,6 +26,8 @@ from schemas.event import Event
 from schemas.topics import Topic
 
 E = TypeVar("E", bound=Event)
+_CLOCK_TOLERANCE_MS = CLOCK_TOLERANCE.total_seconds() * 1000
+"""How far the clocks of two brokers may be apart."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,6 +88,9 @@ def decode(record: RawRecord, topic: Topic) -> DecodedRecord:
         envelope = from_headers(texts, place=record.place, received_at=record.received_at)
     except ValueError as error:
         raise UndecodableRecord(DeadLetterReason.UNDECODABLE, f"header undertone_revision: {error}") from error
+    if envelope.revision is not None and envelope.revision.timestamp_ms > record.timestamp_ms + _CLOCK_TOLERANCE_MS:
+        detail = "header undertone_revision: is later than the record that claims to be a copy of it"
+        raise UndecodableRecord(DeadLetterReason.UNDECODABLE, detail)
     value = record.value
     if not value:
         raise UndecodableRecord(DeadLetterReason.UNDECODABLE, "the record has no value")

@@ -1,7 +1,8 @@
 """Dead letters: a record that could not be processed, byte for byte, with headers that say why.
 
 The original headers stay untouched; ours carry the prefix `undertone_dead_letter_`. A dead letter above 6 MiB
-carries the first 64 KiB only, the SHA-256 of the whole and the place of the original.
+carries the first 64 KiB only, the SHA-256 of the whole and the place of the original. Headers beyond 1 MiB are cut to
+the first that fit 64 KiB: what a compressed batch brought in must still fit into a record of its own.
 """
 
 import hashlib
@@ -16,6 +17,7 @@ from schemas.event import OpenEnum
 DEAD_LETTER_NAMESPACE = UUID("3e1a1b5c-6c2b-5b0f-8f5e-0b7d7c2f9d41")
 MAX_WHOLE_BYTES = 6 * 1024 * 1024
 TRUNCATED_BYTES = 64 * 1024
+MAX_HEADERS_BYTES = 1024 * 1024
 _PREFIX = "undertone_dead_letter_"
 
 Headers = Sequence[tuple[str, bytes]]
@@ -85,7 +87,9 @@ def bury(
 ) -> tuple[bytes, list[tuple[str, bytes]]]:
     """The value and headers of the dead letter for a record (its key is the original's)."""
     original = value or b""
-    is_truncated = len(original) > MAX_WHOLE_BYTES
+    untouched = [(name, content) for name, content in headers if not is_dead_letter_header(name)]
+    kept = untouched if _size(untouched) <= MAX_HEADERS_BYTES else _first_that_fit(untouched)
+    is_whole = len(original) <= MAX_WHOLE_BYTES
     fields = {
         "id": str(dead_letter_id_of(origin)),
         "reason": reason.value,
@@ -98,12 +102,24 @@ def bury(
         "service": service,
         "sha256": hashlib.sha256(original).hexdigest(),
         "original_size": str(len(original)),
-        "truncated": "true" if is_truncated else "false",
+        "truncated": "false" if is_whole and len(kept) == len(untouched) else "true",
         "ancestors": ",".join(_ancestors(headers)),
     }
-    untouched = [(name, content) for name, content in headers if not is_dead_letter_header(name)]
     ours = [(_PREFIX + name, content.encode()) for name, content in fields.items()]
-    return (original[:TRUNCATED_BYTES] if is_truncated else original), untouched + ours
+    return (original if is_whole else original[:TRUNCATED_BYTES]), kept + ours
+
+
+def _size(headers: Headers) -> int:
+    return sum(len(name.encode()) + len(content or b"") for name, content in headers)
+
+
+def _first_that_fit(headers: Headers) -> list[tuple[str, bytes]]:
+    kept: list[tuple[str, bytes]] = []
+    for header in headers:
+        if _size([*kept, header]) > TRUNCATED_BYTES:
+            break
+        kept.append(header)
+    return kept
 
 
 def _ancestors(headers: Headers) -> list[str]:

@@ -87,6 +87,10 @@ class Lane(OpenEnum):
     UNKNOWN = "unknown"
 
 
+_MOST_DIGITS = 18
+"""Of a time in milliseconds or an offset: both are 64-bit integers in Kafka and in Postgres."""
+
+
 class Revision(NamedTuple):
     """One posting of a conversation: where the broker put it in conversations.received.v1.
 
@@ -106,6 +110,8 @@ class Revision(NamedTuple):
         timestamp_ms, separator, offset = text.partition("-")
         if not (separator and text.isascii() and timestamp_ms.isdecimal() and offset.isdecimal()):
             raise ValueError(f"{text[:40]!r} is not a revision (milliseconds-offset)")
+        if max(len(timestamp_ms), len(offset)) > _MOST_DIGITS:
+            raise ValueError(f"{text[:40]!r} has more digits than a time or an offset can have")
         return cls(int(timestamp_ms), int(offset))
 
 

@@ -15,6 +15,7 @@ from schemas.conversation_received import ConversationReceived
 from schemas.conversation_skipped import SkipReason
 from schemas.envelope import Envelope
 from schemas.event import Lane
+from schemas.revisions import revision_of
 from schemas.topics import RECEIVED, REPLAY, Topic
 from services.analyzer.arrivals import Arrival
 from services.analyzer.batching import BatchingWindow
@@ -26,7 +27,6 @@ from services.analyzer.metrics import CACHE_HITS, TOKENS_SAVED
 from services.analyzer.outbox import Outbox
 from services.analyzer.outcomes import insight_of, skipped
 from services.analyzer.prefilter import Prefilter
-from services.analyzer.revisions import revision_of
 from services.analyzer.undecodable_limit import UndecodableLimit
 from services.runtime.logs import get_logger
 

@@ -3,7 +3,7 @@
 from datetime import UTC, datetime
 
 from schemas.codec import RawRecord
-from schemas.dead_letter import DeadLetterReason, Origin, bury
+from schemas.dead_letter import TRUNCATED_BYTES, DeadLetterReason, Origin, bury
 from schemas.topics import DEAD_LETTER
 from services.runtime.logs import get_logger
 from services.runtime.metrics import DEAD_LETTERS
@@ -33,7 +33,8 @@ class DeadLetters:
             failed_at=datetime.now(UTC),
             service=self._service,
         )
-        await self._publisher.publish_record(DEAD_LETTER, record.key, value, headers)
+        key = record.key[:TRUNCATED_BYTES] if record.key is not None else None  # no conversation id is so long
+        await self._publisher.publish_record(DEAD_LETTER, key, value, headers)
         DEAD_LETTERS.labels(reason.value).inc()
         _log.warning(
             "record_dead_lettered",

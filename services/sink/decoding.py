@@ -18,6 +18,7 @@ from schemas.dead_letter import DeadLetter, DeadLetterReason, Origin, dead_lette
 from schemas.event import Event
 from schemas.insight_produced import InsightProduced, insight_id_of
 from schemas.outcome import Outcome
+from schemas.revisions import revision_of
 from schemas.topics import ANALYZED, DEAD_LETTER, RECEIVED, STARTED, Topic
 from services.sink.batch import Batch, Place
 from services.sink.metrics import RECORDS
@@ -81,10 +82,11 @@ def _read(record: RawRecord, batch: Batch) -> None:
     if topic is DEAD_LETTER:
         batch.dead_letters.append(dead_letter_row(_letter_of(record), record))
         return
-    event = decode(record, topic).event
+    decoded = decode(record, topic)
+    event = decoded.event
     match event:
         case ConversationReceived():
-            batch.conversations.append(conversation_row(event, record))
+            batch.conversations.append(conversation_row(event, record, revision_of(record, decoded.envelope)))
         case AnalysisStarted():
             batch.started.append(event)
         case Outcome():

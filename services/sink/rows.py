@@ -65,11 +65,11 @@ KIND_RANKS = {"failed": 1, "skipped": 2, "completed": 3}
 """Of two outcomes of one revision the greater stands; the same order as the type conversation_status."""
 
 
-def conversation_row(event: ConversationReceived, record: RawRecord) -> ConversationRow:
-    """The row of an accepted conversation; its revision is the place that the broker gave it."""
+def conversation_row(event: ConversationReceived, record: RawRecord, revision: Revision) -> ConversationRow:
+    """The row of an accepted conversation at a revision, as `schemas.revisions` reads it off the record."""
     return ConversationRow(
         conversation_id=event.conversation_id,
-        revision=Revision(record.timestamp_ms, record.offset),
+        revision=revision,
         partition=record.partition,
         content_hash=bytes.fromhex(event.content_hash),
         received_at=event.received_at,
@@ -116,11 +116,6 @@ def _ending(event: Outcome) -> tuple[str, datetime, str | None, str | None, int,
         case AnalysisFailed():
             return "failed", event.failed_at, event.reason.value, event.detail, event.attempts, None
     raise TypeError(f"{type(event).__name__} is no outcome")
-
-
-def score_of(insight: InsightProduced) -> int:
-    """The sentiment score as an integer of 1/SCORE_UNIT."""
-    return round(insight.sentiment_score * SCORE_UNIT)
 
 
 @dataclass(frozen=True, slots=True)

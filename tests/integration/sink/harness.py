@@ -32,7 +32,8 @@ def posting(
 ) -> ConversationRow:
     event = a_conversation(conversation_id, words, received_at=at, channel=channel)
     moment = datetime.fromtimestamp(revision(number).timestamp_ms / 1000, UTC)
-    return conversation_row(event, a_record(event, offset=number, timestamp=moment))
+    record = a_record(event, offset=number, timestamp=moment)
+    return conversation_row(event, record, Revision(record.timestamp_ms, record.offset))
 
 
 def hash_of(words: str) -> str:

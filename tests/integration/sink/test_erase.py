@@ -95,7 +95,9 @@ async def test_what_is_accepted_after_an_erasure_is_stored_as_usual(sink: Sink) 
     await erase_one(sink.pool, "back")
     later = Revision(int((datetime.now(UTC) + timedelta(hours=1)).timestamp() * 1000), 7)
     record = a_record(a_conversation("back", "new words"), offset=7, timestamp=datetime.now(UTC) + timedelta(hours=1))
-    await sink.receive(conversation_row(a_conversation("back", "new words"), record))
+    await sink.receive(
+        conversation_row(a_conversation("back", "new words"), record, Revision(record.timestamp_ms, record.offset))
+    )
     await sink.finish(insight("back", "new words", 1).model_copy(update={"revision": later}))
     assert await sink.pool.fetchval("SELECT status FROM conversations WHERE conversation_id = 'back'") == "completed"
     assert await sink.pool.fetchval("SELECT count(*) FROM insights WHERE conversation_id = 'back'") == 1

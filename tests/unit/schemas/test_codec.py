@@ -131,10 +131,17 @@ def test_a_malformed_revision_is_refused_and_never_guessed() -> None:
     assert "undertone_revision" in refusal(record).detail
 
 
+@pytest.mark.parametrize("revision", [b"99999999999999999999999999-1", b"1-99999999999999999999", b"4102444800000-1"])
+def test_a_revision_that_cannot_be_the_originals_is_refused(revision: bytes) -> None:
+    record = a_record(a_conversation())
+    copy = replace(record, headers=[*record.headers, ("undertone_revision", revision)])
+    assert "undertone_revision" in refusal(copy).detail
+
+
 def test_a_copy_carries_the_revision_of_the_original() -> None:
     record = a_record(a_conversation())
-    copy = replace(record, headers=[*record.headers, ("undertone_revision", b"1772443033204-41187")])
-    assert decode(copy, RECEIVED).envelope.revision == Revision(1772443033204, 41187)
+    copy = replace(record, headers=[*record.headers, ("undertone_revision", b"1772443013204-41187")])
+    assert decode(copy, RECEIVED).envelope.revision == Revision(1772443013204, 41187)
 
 
 def test_headers_that_are_not_text_are_left_out() -> None:

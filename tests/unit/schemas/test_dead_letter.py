@@ -19,6 +19,7 @@ from schemas.dead_letter import (
     exhume,
     is_dead_letter_header,
 )
+from schemas.topics import MAX_DEAD_LETTER_BYTES
 from tests.builders import NOW
 
 ORIGIN = Origin("conversations.received.v1", 4, 99, 1772443033204)
@@ -59,6 +60,23 @@ def test_a_huge_record_keeps_its_head_and_the_digest_of_the_whole() -> None:
     assert letter.is_truncated
     assert letter.sha256 == hashlib.sha256(value).hexdigest()
     assert letter.original_size == len(value)
+
+
+@pytest.mark.parametrize(
+    ("headers", "kept"),
+    [
+        ([("trace", b"1"), ("huge", b"x" * (9 * 1024 * 1024)), ("after", b"2")], ["trace"]),
+        ([("half", b"x" * (512 * 1024)), ("other", b"x" * (512 * 1024 - 100))], ["half", "other"]),
+        ([(f"h{number}", b"") for number in range(300_000)], None),
+    ],
+)
+def test_headers_that_no_record_can_carry_are_cut(headers: list[tuple[str, bytes]], kept: list[str] | None) -> None:
+    value, all_headers = buried(b"x" * MAX_WHOLE_BYTES, headers)
+    names = [name for name, _ in all_headers if not is_dead_letter_header(name)]
+    assert kept is None or names == kept
+    assert exhume(all_headers).is_truncated == (len(names) < len(headers))
+    size = len(value) + sum(len(name) + len(content) for name, content in all_headers)
+    assert size < MAX_DEAD_LETTER_BYTES
 
 
 def test_a_record_that_fails_again_knows_its_ancestors() -> None:

@@ -1,4 +1,4 @@
-"""Which revision of a conversation a record is."""
+"""Which revision of a conversation a record is: the analyzer and the sink must agree."""
 
 from schemas.codec import RawRecord
 from schemas.envelope import Envelope

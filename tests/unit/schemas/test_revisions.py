@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from schemas.event import Revision
-from services.analyzer.revisions import revision_of
+from schemas.revisions import revision_of
 from tests.builders import NOW, a_conversation, a_record, an_envelope
 
 
