@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Annotated, Any, Literal, TypeVar
 
 from dotenv import dotenv_values
-from pydantic import Field, SecretStr, ValidationError
+from pydantic import Field, FilePath, SecretStr, ValidationError
 from pydantic.fields import FieldInfo
 from pydantic_settings import (
     BaseSettings,
@@ -67,13 +67,13 @@ class SharedSettings(BaseSettings):
         validation_alias="KAFKA_SASL_OAUTH_TOKEN_FILE",
         description="A file that holds the token, read anew at each connection.",
     )
-    kafka_ssl_cafile: Path | None = Field(
+    kafka_ssl_cafile: FilePath | None = Field(
         default=None, validation_alias="KAFKA_SSL_CAFILE", description="Certificates to trust, as PEM."
     )
-    kafka_ssl_certfile: Path | None = Field(
+    kafka_ssl_certfile: FilePath | None = Field(
         default=None, validation_alias="KAFKA_SSL_CERTFILE", description="Our certificate, as PEM."
     )
-    kafka_ssl_keyfile: Path | None = Field(
+    kafka_ssl_keyfile: FilePath | None = Field(
         default=None, validation_alias="KAFKA_SSL_KEYFILE", description="The key of our certificate, as PEM."
     )
     kafka_topic_prefix: str = Field(

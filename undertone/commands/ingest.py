@@ -16,6 +16,7 @@ from undertone.console import output
 from undertone.embedded.settings import load_stack_settings
 from undertone.ingest.http_sender import TIMEOUT, HttpSender
 from undertone.ingest.job import Job, Summary, ingest_files
+from undertone.ingest.report import check_report_path
 from undertone.ingest.run import Options
 from undertone.ingest.sending import Sender
 from undertone.settings import CommandLineSettings, api_key, asks_proxy, ingress_url, key_headers
@@ -77,6 +78,8 @@ def ingest(  # noqa: PLR0917 - typer reads options from parameters
 ) -> None:
     """Send the conversations of files; exit code 1 when some were rejected (a report lists them with their lines)."""
     settings = load_settings(CommandLineSettings)
+    if report is not None:
+        check_report_path(report, files)
     kafka = f"{settings.kafka_bootstrap_servers}/{settings.kafka_topic_prefix}"
     job = Job(
         files=files,

@@ -1,11 +1,35 @@
 """The report of an ingest: one JSON line for each problem, with its place in the file. It quotes no text."""
 
 import json
+import os
 from collections.abc import Sequence
 from pathlib import Path
 from typing import IO
 
+from undertone.errors import UsageProblem
 from undertone.ingest.batches import Rejection
+
+
+def check_report_path(path: Path, inputs: Sequence[Path]) -> None:
+    """Refuse a place for the report where it would destroy something or cannot be written. Raises UsageProblem."""
+    if path.is_dir():
+        raise UsageProblem(f"--report {path} is a folder; give the name of a file.")
+    if path.resolve() in {file.resolve() for file in inputs}:
+        raise UsageProblem(f"--report {path} is one of the files to ingest; it would be overwritten.")
+    if not os.access(path if path.exists() else path.absolute().parent, os.W_OK):
+        raise UsageProblem(f"--report {path} cannot be written; does its folder exist?")
+    if path.exists() and not _is_report(path):
+        raise UsageProblem(f"--report {path} exists and is no earlier report; it would be overwritten.")
+
+
+def _is_report(path: Path) -> bool:
+    """Whether the file is empty or begins with a line that a report would have."""
+    with path.open("rb") as stream:
+        line = stream.readline(1024 * 1024)
+    try:
+        return not line or "problem" in json.loads(line)
+    except (ValueError, TypeError):
+        return False
 
 
 class Report:
