@@ -3,6 +3,7 @@
 import asyncio
 from functools import partial
 
+import asyncpg
 import pytest
 
 from tests.end_to_end.audit import assert_exact
@@ -19,6 +20,7 @@ async def test_a_killed_service_takes_up_where_it_was(kind: str, pipeline: Deplo
     await eventually(partial(some_are_stored, pipeline, 200), what="the first 200 are stored")
     victim = pipeline.the(kind)
     await victim.kill()
+    await assert_in_the_middle(pipeline, posting)
     await victim.restart()
     accepted = await posting
     assert len(accepted) == CONVERSATIONS
@@ -30,11 +32,27 @@ async def some_are_stored(pipeline: Deployment, count: int) -> bool:
     return bool((await pipeline.status())["conversations"]["completed"] >= count)
 
 
+async def assert_in_the_middle(pipeline: Deployment, posting: asyncio.Task[set[str]]) -> None:
+    """Some conversations are finished and others are not. Asked after the kill, of Postgres: no service need live."""
+    stored = await outcomes(pipeline.database_url)
+    assert stored > 0
+    assert not posting.done() or stored < CONVERSATIONS, "the kill came when everything was over"
+
+
+async def outcomes(database_url: str) -> int:
+    connection = await asyncpg.connect(database_url)
+    try:
+        return int(await connection.fetchval("SELECT count(*) FROM current_outcomes"))
+    finally:
+        await connection.close()
+
+
 async def test_all_three_killed_at_once_and_twice_lose_nothing(pipeline: Deployment) -> None:
     posting = asyncio.create_task(pipeline.post_until_accepted(numbered(CONVERSATIONS, "all")))
     for stored in (150, 600):
         await eventually(partial(some_are_stored, pipeline, stored), what=f"{stored} are stored")
         await asyncio.gather(*(service.kill() for service in pipeline.services))
+        await assert_in_the_middle(pipeline, posting)
         await pipeline.start()
     accepted = await posting
     await pipeline.settled(accepted)
