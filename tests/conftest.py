@@ -5,6 +5,7 @@ import uuid
 from collections.abc import Iterator
 
 import pytest
+from hypothesis import HealthCheck, settings
 
 from tests import infrastructure as servers
 from tests.infrastructure import Infrastructure, OwnStack
@@ -12,6 +13,9 @@ from tests.infrastructure.databases import database, migrated_template
 from tests.infrastructure.own_loop import run_in_own_loop
 from undertone.topics import apply
 
+# A slow machine is no failure: no example has a deadline, and drawing examples may take its time.
+settings.register_profile("untimed", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("untimed")
 os.environ.pop("XAI_API_KEY", None)  # a key in someone's environment is never spent by a test
 
 
