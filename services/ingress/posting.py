@@ -103,7 +103,7 @@ def _nothing_accepted(outcomes: Sequence[Outcome], rejected: int) -> Problem:
 def _nothing_readable(readings: Sequence[Reading]) -> Problem:
     refusals = [reading for reading in readings if isinstance(reading, Refusal)]
     errors = [
-        FieldProblem(f"{index}.{problem.field}", problem.problem)
+        FieldProblem(f"{index}.{problem.field}".rstrip("."), problem.problem)
         for index, refusal in enumerate(refusals)
         for problem in refusal.problems or (FieldProblem("", refusal.details),)
     ]

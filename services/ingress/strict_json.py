@@ -35,10 +35,15 @@ def read_strictly(text: bytes) -> Any:
         decoded = text.decode()
     except UnicodeDecodeError as error:
         raise NotStrictJson(f"is not UTF-8: byte {error.start} cannot be read") from error
+    if not decoded or decoded.isspace():
+        raise NotStrictJson("is empty: a conversation as JSON is needed")
+    if decoded.startswith("\ufeff"):
+        raise NotStrictJson("is not valid JSON: it begins with a byte order mark; send UTF-8 without one")
     try:
         value = json.loads(decoded, object_pairs_hook=_object, parse_constant=_refuse_constant)
     except json.JSONDecodeError as error:
-        raise NotStrictJson(f"is not valid JSON: {error.msg} at line {error.lineno} column {error.colno}") from error
+        problem = error.msg.removesuffix(" at")  # the standard library has it both ways
+        raise NotStrictJson(f"is not valid JSON: {problem} at line {error.lineno} column {error.colno}") from error
     except RecursionError as error:
         raise NotStrictJson(f"is nested deeper than {MAX_DEPTH} levels") from error
     except NotStrictJson:

@@ -73,7 +73,7 @@ def test_a_malformed_field_is_named_with_its_problem(text: str, field: str, said
 @pytest.mark.parametrize(
     ("text", "said"),
     [
-        ("", "not valid JSON"),
+        ("", "is empty"),
         ("{", "line 1 column 2"),
         ('{"text":"a"} x', "Extra data"),
         ('{"text":NaN}', "NaN is not a JSON value"),
@@ -85,7 +85,7 @@ def test_a_malformed_field_is_named_with_its_problem(text: str, field: str, said
         ('{"text":"a","raw_data":{"n":' + "9" * 5000 + "}}", "too many digits"),
         (b'{"text":"\xff"}', "not UTF-8"),
         ('{"text":"a"}'.encode("utf-16"), "not UTF-8"),
-        ('\ufeff{"text":"a"}', "BOM"),
+        ('\ufeff{"text":"a"}', "byte order mark"),
         (json.dumps({f"m{number}": 1 for number in range(5000)}), "at most 4096 members"),
     ],
 )
