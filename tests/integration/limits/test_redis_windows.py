@@ -58,7 +58,10 @@ async def test_a_race_of_many_requests_at_several_instances_lets_in_exactly_the_
     assert sum(verdict.is_allowed for verdicts in rounds for verdict in verdicts) == 100
 
 
-async def test_a_refusal_says_when_to_come_back_and_that_is_when_it_is_let_in(redis_server: RedisServer) -> None:
+async def test_a_refusal_says_when_to_come_back_and_that_is_when_it_is_let_in(
+    redis_server: RedisServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(redis_windows, "_TIMEOUT_SECONDS", 30.0)  # a slow machine is no Redis that is away
     limit = WindowLimit(2, 1)
     async with aclosing(RedisWindows(redis_server.url, "try")) as windows:
 
