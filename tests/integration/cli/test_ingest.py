@@ -135,8 +135,8 @@ async def test_a_dry_run_says_the_same_as_the_service_and_sends_nothing(
 async def test_an_interrupted_ingest_goes_on_where_it_stopped(
     terminal: Terminal, deployment: Deployment, tmp_path: Path, number: signal.Signals
 ) -> None:
-    name = _write(tmp_path / "many.jsonl", [*_conversations(5_000, "It broke. " * 40), "no conversation"])
-    arguments = ("ingest", name, "--batch-size", "20", "--in-flight", "2")
+    name = _write(tmp_path / "many.jsonl", [*_conversations(20_000, "It broke. " * 40), "no conversation"])
+    arguments = ("ingest", name, "--batch-size", "50", "--in-flight", "2")
 
     async def has_a_checkpoint() -> bool:
         saved = list((tmp_path / ".undertone" / "ingest").glob("*.json"))
@@ -145,13 +145,13 @@ async def test_an_interrupted_ingest_goes_on_where_it_stopped(
     stopped = await terminal.run_until(has_a_checkpoint, number, *arguments)
     assert stopped.code == (130 if number is signal.SIGINT else -signal.SIGKILL)
     before = len(await _ids(deployment))
-    assert 200 < before < 5_000
+    assert 200 < before < 20_000
     ended = await terminal.run(*arguments)
     assert "going on after" in ended.err
-    assert ended.out.startswith("5,000 accepted, 1 rejected")
+    assert ended.out.startswith("20,000 accepted, 1 rejected")
     ids = await _ids(deployment)
-    assert len(set(ids)) == 5_000
-    assert len(ids) < 5_000 + before  # it did not begin anew
+    assert len(set(ids)) == 20_000
+    assert len(ids) < 20_000 + before  # it did not begin anew
     assert list((tmp_path / ".undertone" / "ingest").glob("*.json")) == []
 
 
