@@ -83,7 +83,9 @@ async def call_for(engine: LlmEngine, pacer: Pacer, seconds: float, batch_size: 
     async with asyncio.TaskGroup() as calls:
         while (now := time.monotonic()) < began + seconds:
             pacer.note_heartbeat(now)
-            if pacer.take():
+            permit = pacer.take()
+            if permit is not None:
+                assert pacer.start(permit) == 0, "nothing came between"
                 calls.create_task(call(list(itertools.islice(tasks, batch_size))))
                 continue
             await asyncio.sleep(min(pacer.delay() or 0.0, 1.0))

@@ -59,7 +59,13 @@ class Permission:
     """The right to make one call now. `ended` must be told what it used."""
 
     circuit: CircuitPermit
+    start: Callable[[], float | None]
+    """0 when the call starts now; else seconds until it may be asked again, None when it may not start any more."""
     ended: Callable[[CallEnd], None]
+
+
+class NotSentError(Exception):
+    """A rebalance, a hold or the end came between the permit and the call: nothing was sent, nothing was paid."""
 
 
 class Asking:
@@ -83,7 +89,10 @@ class Asking:
         self._now = now
 
     async def ask(self, batch: Batch[Arrival], works: Sequence[Work[Arrival]], permission: Permission) -> Answer:
-        """Call the engine for these works and return its answer once every finding is published and done."""
+        """Call the engine for these works and return its answer once every finding is published and done.
+
+        Raises `NotSentError` when the call was not made after all, and what the engine raises.
+        """
         batch_id, started_at = uuid.uuid4(), self._now()
         answer = await self._call(batch, works, permission, batch_id, started_at)
         if len(answer.results) != len(works):
@@ -113,17 +122,16 @@ class Asking:
         started_at: datetime,
     ) -> Answer:
         engine = self._engines[batch.analysis_version]
+        tasks = [work.task for work in works]
+        await self._wait_for_start(permission)
         began = time.perf_counter()
         outcome, end = "abandoned", CallEnd(None)
-        # The permit is for now: nothing may come between it and the call.
-        tasks = [work.task for work in works]
-        call = asyncio.ensure_future(engine.analyze(tasks))
-        if isinstance(engine, EstimatesCost):
-            COST_ESTIMATED.inc(engine.estimate_usage(tasks).cost_usd)
+        announcing = asyncio.ensure_future(self._announce(batch, works, batch_id, started_at))
         try:
-            await self._announce(batch, works, batch_id, started_at)
-            answer = await call
+            # Awaited here and not in a task of its own: the call runs at once up to its first wait, in time.
+            answer = await engine.analyze(tasks)
             outcome, end = "answered", CallEnd(answer.usage, is_answered=True)
+            await announcing
             return answer
         except EngineError as error:
             outcome = next((word for kind, word in _OUTCOMES if isinstance(error, kind)), "failed")
@@ -131,14 +139,30 @@ class Asking:
             end = CallEnd(error.usage, is_answered=is_answered, is_cost_known=error.is_cost_known)
             for work in works:
                 work.last_failure = FailureReason.LLM_ERROR
+            await announcing
             raise
         finally:
-            call.cancel()
+            announcing.cancel()
             permission.ended(end)
+            if isinstance(engine, EstimatesCost):
+                COST_ESTIMATED.inc(engine.estimate_usage(tasks).cost_usd)
             _count(engine, outcome, time.perf_counter() - began, end.usage or Usage())
             BATCH_SIZE.labels(batch.lane.value).observe(len(works))
             for work in works:
                 work.calls += 1
+
+    @staticmethod
+    async def _wait_for_start(permission: Permission) -> None:
+        """Return with the call to be made now: whatever takes time has to be done before."""
+        try:
+            while wait := permission.start():  # noqa: ASYNC110 - time decides, nobody could set an event
+                await asyncio.sleep(wait)
+        except asyncio.CancelledError:
+            permission.ended(CallEnd(Usage(), is_sent=False))
+            raise
+        if wait is None:
+            permission.ended(CallEnd(Usage(), is_sent=False))
+            raise NotSentError
 
     async def _announce(
         self, batch: Batch[Arrival], works: Sequence[Work[Arrival]], batch_id: UUID, started_at: datetime

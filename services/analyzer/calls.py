@@ -16,7 +16,7 @@ from schemas.analysis_failed import FailureReason
 from schemas.event import Lane
 from schemas.topics import CONTROL
 from services.analyzer.arrivals import Arrival
-from services.analyzer.asking import Asking, Permission
+from services.analyzer.asking import Asking, NotSentError, Permission
 from services.analyzer.batching import Batch, BatchingWindow, Work
 from services.analyzer.engine import (
     Answer,
@@ -89,6 +89,9 @@ class Calls:
             works = [batch.works[position] for position in positions]
             try:
                 answer = await self._asking.ask(batch, works, permission)
+            except NotSentError:
+                self._again(unsettled.values())
+                return
             except (EngineUnavailable, EngineLimited, EngineMisconfigured) as error:
                 await self._nobodys_fault(works, unsettled.values(), permission, error)
                 return

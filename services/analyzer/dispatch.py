@@ -22,6 +22,7 @@ from services.analyzer.intake import Tasks
 from services.analyzer.llm.breaker import CircuitBreaker
 from services.analyzer.llm.breaker import Permit as CircuitPermit
 from services.analyzer.metrics import CALLS_IN_FLIGHT
+from services.analyzer.pacing import CallPermit
 
 _LOOK_AGAIN_SECONDS = 0.5
 """What opens without waking the loop (a heartbeat, the control log) is seen this late."""
@@ -31,7 +32,8 @@ class Permits(Protocol):
     """`pacing.Pacer` or `pacing.Unpaced`."""
 
     def delay(self) -> float | None: ...
-    def take(self) -> bool: ...
+    def take(self) -> CallPermit | None: ...
+    def start(self, permit: CallPermit) -> float | None: ...
     def charge(self, tokens: int) -> None: ...
     def settle(self, estimated_tokens: int, used_tokens: int) -> None: ...
     def answered(self) -> None: ...
@@ -196,17 +198,25 @@ class Dispatcher:
         if charge is None:
             return None
         circuit = self._breaker.start()
-        if circuit is None or not self._permits.take():
+        permit = self._permits.take() if circuit is not None else None
+        if circuit is None or permit is None:
             if circuit is not None:
                 self._breaker.abandoned(circuit)
             self._spending.release(charge, 0.0)
             return None
-        return self._started(circuit, charge, sum(work.tokens for work in works))
+        return self._permitted(lane, circuit, permit, charge, sum(work.tokens for work in works))
 
-    def _started(self, circuit: CircuitPermit, charge: Charge, tokens: int) -> Permission:
+    def _permitted(
+        self, lane: Lane, circuit: CircuitPermit, permit: CallPermit, charge: Charge, tokens: int
+    ) -> Permission:
         self._permits.charge(tokens)
         self._count_calls(1)
         is_probe = self._is_probing = self._holds.awaits_probe()
+
+        def start() -> float | None:
+            if self._is_stopped or not self._is_ready() or lane in self._holds.active():
+                return None
+            return self._permits.start(permit)
 
         def ended(end: CallEnd) -> None:
             usage = end.usage
@@ -214,7 +224,7 @@ class Dispatcher:
             self._permits.settle(tokens, used)
             self._spending.release(charge, _spent_usd(end))
             self._count_calls(-1)
-            if usage is None:
+            if usage is None or not end.is_sent:
                 self._breaker.abandoned(circuit)
             elif used:
                 self._permits.answered()
@@ -224,7 +234,7 @@ class Dispatcher:
                     self._on_probe_answered()
             self.wake()
 
-        return Permission(circuit, ended)
+        return Permission(circuit, start, ended)
 
     def _count_calls(self, change: int) -> None:
         self.calls_in_flight += change

@@ -87,6 +87,8 @@ class CallEnd:
     is_answered: bool = False
     """The provider worked on it and said so: it does not limit us."""
     is_cost_known: bool = True
+    is_sent: bool = True
+    """False when the call was not made after all."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,7 +13,6 @@ Measured: one call each 100 ms put up to 12 arrivals into a sliding second, 5 % 
 """
 
 import math
-from collections import deque
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
@@ -36,8 +35,21 @@ class Clocks:
     wall: Callable[[], float]
 
 
+@dataclass(slots=True, eq=False)
+class CallPermit:
+    """The right to start one call in a slot."""
+
+    usable_at: float
+    """When the slot begins, by the wall clock."""
+    counts_at: float
+    """When the call started; until then, when the permit was taken. By the monotonic clock."""
+
+
 class Pacer:
-    """Permits for calls. `delay` says how long to wait, `take` uses the permit.
+    """Permits for calls. `delay` says how long to wait, `take` gives the permit, `start` uses it.
+
+    A busy event loop may come to the call late, so a permit is no more than a place in the queue: what counts, and
+    what is checked once more, is the start.
 
     `calls_per_second` and `tokens_per_minute` are the limits of the fleet; 0 means none.
     """
@@ -54,13 +66,14 @@ class Pacer:
         self._next_by_tokens = -math.inf
         self._configured = calls_per_second
         self._slowed_at = -math.inf
+        self._recent: list[CallPermit] = []
         self._limit_calls(calls_per_second)
 
     def _limit_calls(self, calls_per_second: float) -> None:
         self._calls_per_second = calls_per_second
         self._interval = 1 / (self._pace * calls_per_second) if calls_per_second else 0.0
         self._last_slot = -1
-        self._started: deque[float] = deque(maxlen=max(1, math.floor(calls_per_second)))
+        self._calls_in_a_second = max(1, math.floor(calls_per_second))
 
     @property
     def share(self) -> float:
@@ -100,28 +113,60 @@ class Pacer:
     def change_limit(self, calls_per_second: float) -> None:
         """The limit is another one from now on."""
         if calls_per_second != self._calls_per_second:
-            started = self._started
             self._limit_calls(calls_per_second)
-            self._started.extend(started)
 
     def delay(self) -> float | None:
         """Seconds until a call may start, 0 for now; None when nothing is ours or the heartbeat is too old."""
         now = self._clocks.monotonic()
-        if not self._owned or now - self._heartbeat_at > HEARTBEAT_SECONDS:
+        if not self._is_open(now):
             return None
         waits = [self._next_by_tokens - now, 0.0]
         if self._calls_per_second:
             waits += [self._until_slot(self._clocks.wall()), self._until_distance(now)]
         return max(waits)
 
-    def take(self) -> bool:
-        """Start a call; False when it may not start yet."""
+    def take(self) -> CallPermit | None:
+        """A permit to start a call at once; None when none may start yet."""
         if self.delay() != 0:
-            return False
+            return None
+        now = self._clocks.monotonic()
+        permit = CallPermit(self._clocks.wall(), now)
         if self._calls_per_second:
-            self._last_slot = self._next_slot(self._clocks.wall())
-            self._started.append(self._clocks.monotonic())
-        return True
+            self._give_slot(permit)
+            self._count(permit, now)
+        return permit
+
+    def start(self, permit: CallPermit) -> float | None:
+        """0 when the permit's call starts now; else seconds until it may be asked again, None for never.
+
+        Ask with nothing between the answer and the call. A permit that comes too late for its slot gets the next one.
+        """
+        now, wall = self._clocks.monotonic(), self._clocks.wall()
+        if not self._is_open(now):
+            return None
+        if not self._calls_per_second:
+            return 0.0
+        farthest = self._interval * self._partitions
+        if not wall - self._latest_use <= permit.usable_at <= wall + farthest:
+            self._give_slot(permit)
+        wait = max(permit.usable_at - wall, self._until_distance(now, but=permit))
+        if wait > 0:
+            return wait
+        self._count(permit, now)
+        return 0.0
+
+    def _is_open(self, now: float) -> bool:
+        return bool(self._owned) and now - self._heartbeat_at <= HEARTBEAT_SECONDS
+
+    def _give_slot(self, permit: CallPermit) -> None:
+        self._last_slot = self._next_slot(self._clocks.wall())
+        permit.usable_at = self._last_slot * self._interval
+
+    def _count(self, permit: CallPermit, now: float) -> None:
+        permit.counts_at = now
+        horizon = now - max(2.0, 2 * self._interval)
+        self._recent = [one for one in self._recent if one is not permit and one.counts_at > horizon]
+        self._recent.append(permit)
 
     def charge(self, tokens: int) -> None:
         """The call that was started will use about so many tokens."""
@@ -141,11 +186,15 @@ class Pacer:
         """Half of what pacing below the limit leaves free in a second."""
         return (1 / self._pace - 1) / 2
 
+    @property
+    def _latest_use(self) -> float:
+        """How long after its beginning a slot may be used, in seconds."""
+        return _LATEST_USE_ALONE_SECONDS if len(self._owned) == self._partitions else self._slack
+
     def _next_slot(self, wall: float) -> int:
         """The first slot of ours that may be used now or later and was not used."""
-        latest_use = _LATEST_USE_ALONE_SECONDS if len(self._owned) == self._partitions else self._slack
-        earliest = math.ceil((wall - latest_use) / self._interval)
-        if self._last_slot > earliest + len(self._started) + self._partitions:
+        earliest = math.ceil((wall - self._latest_use) / self._interval)
+        if self._last_slot > earliest + self._calls_in_a_second + self._partitions:
             self._last_slot = -1  # the wall clock went back; our own distance still holds
         slot = max(earliest, self._last_slot + 1)
         while self._owner(slot) not in self._owned:
@@ -160,12 +209,14 @@ class Pacer:
     def _until_slot(self, wall: float) -> float:
         return self._next_slot(wall) * self._interval - wall
 
-    def _until_distance(self, now: float) -> float:
-        """Until our own last calls are far enough away, by a clock that does not jump."""
-        if not self._started:
+    def _until_distance(self, now: float, *, but: CallPermit | None = None) -> float:
+        """Until our own last calls (but this one) are far enough away, by a clock that does not jump."""
+        times = sorted(one.counts_at for one in self._recent if one is not but)
+        if not times:
             return 0.0
-        second = self._started[0] + 1.0 + self._slack - now if len(self._started) == self._started.maxlen else 0.0
-        return max(second, self._started[-1] + self._interval - self._slack - now)
+        is_full = len(times) >= self._calls_in_a_second
+        second = times[-self._calls_in_a_second] + 1.0 + self._slack - now if is_full else 0.0
+        return max(second, times[-1] + self._interval - self._slack - now)
 
 
 _STRIDES = (7, 11, 13, 17, 19, 23, 1)
@@ -206,12 +257,16 @@ class Unpaced:
         """0 when a batch may start, None until one has ended."""
         return 0.0 if self._has_partitions and self._at_work < self._most else None
 
-    def take(self) -> bool:
+    def take(self) -> CallPermit | None:
         """Start a batch, if it may start."""
         if self.delay() is None:
-            return False
+            return None
         self._at_work += 1
-        return True
+        return CallPermit(0.0, 0.0)
+
+    def start(self, permit: CallPermit) -> float | None:  # noqa: ARG002 - the pacer's interface
+        """At once, while anything is ours."""
+        return 0.0 if self._has_partitions else None
 
     def charge(self, tokens: int) -> None:
         """Tokens are free here."""

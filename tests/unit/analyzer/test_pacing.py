@@ -1,5 +1,6 @@
 """Pacing: the fleet together never above the limit, and (nearly) all of it used."""
 
+import itertools
 import math
 from bisect import bisect_left
 
@@ -7,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from services.analyzer.pacing import HEARTBEAT_SECONDS, Pacer, Unpaced
+from services.analyzer.pacing import HEARTBEAT_SECONDS, CallPermit, Pacer, Unpaced
 from tests.unit.analyzer.fakes import FakeClock
 
 TICK = 0.002
@@ -66,6 +67,49 @@ def test_a_fleet_under_one_limit_never_exceeds_it_however_partitions_are_dealt(
     assert len(times) >= math.floor(0.85 * limit * 6) - 1
 
 
+@settings(max_examples=60, deadline=None)
+@given(
+    limit=st.sampled_from([1, 3, 10, 25]),
+    owners=st.lists(st.integers(0, 1), min_size=12, max_size=12),
+    lags=st.lists(st.floats(0, 0.3), min_size=1, max_size=20),
+)
+def test_calls_that_start_late_after_their_permit_still_keep_the_limit(
+    limit: int, owners: list[int], lags: list[float]
+) -> None:
+    clock = FakeClock()
+    pacers = [_pacer(clock, limit), _pacer(clock, limit)]
+    for owner, pacer in enumerate(pacers):
+        pacer.set_share([p for p, who in enumerate(owners) if who == owner], 12)
+    lag = itertools.cycle(lags)
+    waiting: list[tuple[float, Pacer, CallPermit]] = []
+    times: list[float] = []
+    end = clock.now + 8
+    while clock.now < end:
+        for pacer in pacers:
+            pacer.note_heartbeat(clock.now)
+            if permit := pacer.take():
+                waiting.append((clock.now + next(lag), pacer, permit))
+        due = [entry for entry in waiting if entry[0] <= clock.now]
+        waiting = [entry for entry in waiting if entry[0] > clock.now]
+        for _, pacer, permit in due:
+            if wait := pacer.start(permit):
+                waiting.append((clock.now + wait, pacer, permit))
+            else:
+                times.append(clock.now)
+        clock.advance(TICK)
+    assert _most_in_a_second(times) <= limit
+    assert len(times) >= limit * 2
+
+
+def test_a_permit_is_of_no_use_after_a_rebalance_began() -> None:
+    clock = FakeClock()
+    pacer = _pacer(clock)
+    permit = pacer.take()
+    assert permit is not None
+    pacer.stop()
+    assert pacer.start(permit) is None
+
+
 def test_each_instance_gets_its_share_of_the_limit() -> None:
     clock = FakeClock()
     small, large = _pacer(clock), _pacer(clock)
@@ -75,7 +119,7 @@ def test_each_instance_gets_its_share_of_the_limit() -> None:
     for _ in range(int(60 / TICK)):
         for pacer in (small, large):
             pacer.note_heartbeat(clock.now)
-            counts[id(pacer)] += pacer.take()
+            counts[id(pacer)] += pacer.take() is not None
         clock.advance(TICK)
     assert counts[id(small)] == pytest.approx(0.95 * 10 * 60 * 3 / 12, rel=0.03)
     assert counts[id(large)] == pytest.approx(0.95 * 10 * 60 * 9 / 12, rel=0.03)
@@ -226,6 +270,9 @@ def test_an_engine_that_spends_nothing_is_bounded_by_batches_at_once() -> None:
     assert permits.take()
     assert not permits.take()
     permits.settle(0, 0)
-    assert permits.take()
+    permit = permits.take()
+    assert permit is not None
+    assert permits.start(permit) == 0
     permits.stop()
+    assert permits.start(permit) is None
     assert permits.delay() is None
