@@ -10,6 +10,7 @@ from schemas.conversation_received import ConversationReceived
 from schemas.envelope import CE_ID, headers_of_original
 from services.ingress.identifiers import new_conversation_id, repeatable_conversation_id
 from services.ingress.metrics import ACCEPTED, REFUSED
+from services.ingress.plain import Plain
 from services.ingress.posted import Posted, PostedConversation, PostedExternalText
 from services.ingress.reading import Reading
 from services.ingress.record_values import Receipt, value_of
@@ -37,10 +38,10 @@ class Sender:
 
 
 class Outcome(NamedTuple):
-    """What became of one conversation of a request."""
+    """What became of one conversation of a request that Kafka has not acknowledged."""
 
     status: str
-    """accepted, rejected or unknown."""
+    """rejected or unknown."""
     conversation_id: str | None = None
     error: dict[str, Any] | None = None
 
@@ -56,8 +57,6 @@ class Outcome(NamedTuple):
 
     def json(self, index: int) -> str:
         """The same as JSON."""
-        if self.error is None:  # nothing here holds what JSON would escape
-            return f'{{"index":{index},"status":"{self.status}","conversation_id":"{self.conversation_id}"}}'
         return json.dumps(self.members(index), ensure_ascii=False, separators=(",", ":"))
 
 
@@ -86,8 +85,11 @@ class Intake:
             return chosen
         raise _problem_of(sent, chosen)
 
-    async def accept_many(self, readings: Sequence[Reading], sender: Sender) -> list[Outcome]:
-        """What became of each, in their order. Raises a 503 Problem when too much is waiting already."""
+    async def accept_many(self, readings: Sequence[Reading], sender: Sender) -> Sequence[str | Outcome]:
+        """What became of each, in their order: the id of one that Kafka has, else an outcome.
+
+        Raises a 503 Problem when too much is waiting already.
+        """
         receipt = Receipt.of(self.clock())
         chosen = [
             reading if isinstance(reading, Refusal) else _choose_id(reading, sender, index, receipt.at)
@@ -103,10 +105,12 @@ class Intake:
         outcomes = [
             Outcome("rejected", error=identifier.members())
             if isinstance(identifier, Refusal)
-            else _outcome(next(sent), identifier)
+            else identifier
+            if (became := next(sent)) is Sent.ACKNOWLEDGED
+            else _outcome(became, identifier)
             for identifier in chosen
         ]
-        _accepted_bulk.inc(sum(outcome.status == "accepted" for outcome in outcomes))
+        _accepted_bulk.inc(sum(type(outcome) is str for outcome in outcomes))
         REFUSED.labels("invalid_schema").inc(len(outcomes) - len(records))
         return outcomes
 
@@ -137,11 +141,12 @@ def _numbered(headers: Headers, number: int) -> Headers:
     return numbered
 
 
-def _record(posted: Posted, conversation_id: str, receipt: Receipt, headers: Headers) -> Record:
-    return Record(conversation_id.encode(), value_of(posted, conversation_id, receipt), headers)
+def _record(posted: Posted | Plain, conversation_id: str, receipt: Receipt, headers: Headers) -> Record:
+    key = conversation_id.encode()
+    return Record(key, value_of(posted, key, receipt), headers)
 
 
-def _choose_id(posted: Posted, sender: Sender, index: int | None, now: datetime) -> str | Refusal:
+def _choose_id(posted: Posted | Plain, sender: Sender, index: int | None, now: datetime) -> str | Refusal:
     """The id that the sender gave, one that the same request always gets, or a new one."""
     field, given = _given_id(posted)
     if sender.idempotency_key is None:
@@ -151,15 +156,15 @@ def _choose_id(posted: Posted, sender: Sender, index: int | None, now: datetime)
     return repeatable_conversation_id(sender.name, sender.idempotency_key, index)
 
 
-def _given_id(posted: Posted) -> tuple[str, str | None]:
+def _given_id(posted: Posted | Plain) -> tuple[str, str | None]:
+    if isinstance(posted, Plain):
+        return posted.given_id()
     if isinstance(posted, PostedConversation):
         return "conversation_id", posted.conversation_id
     return "external_id", posted.external_id if isinstance(posted, PostedExternalText) else None
 
 
 def _outcome(sent: Sent, conversation_id: str) -> Outcome:
-    if sent is Sent.ACKNOWLEDGED:
-        return Outcome("accepted", conversation_id)
     if sent is Sent.REFUSED:
         return Outcome("rejected", conversation_id, {"error": "payload_too_large", "details": _TOO_LARGE})
     return Outcome("unknown", conversation_id, {"error": "kafka_unavailable", "details": _UNKNOWN})

@@ -32,7 +32,7 @@ from schemas.conversation_received import (
 from schemas.event import ConversationId, StorableJson, Text, refuse_unstorable_text, to_utc
 
 _ISO_TIME = re.compile(r"^\d{4}-\d\d-\d\d[Tt ]\d\d:\d\d")
-_ROLES = {
+ROLES = {
     "customer": Role.CUSTOMER,
     "user": Role.CUSTOMER,
     "agent": Role.AGENT,
@@ -43,9 +43,9 @@ _ROLES = {
 
 
 def _role_of(word: Any) -> Role:
-    role = _ROLES.get(word) if isinstance(word, str) else None
+    role = ROLES.get(word) if isinstance(word, str) else None
     if role is None:
-        raise ValueError(f"must be one of {', '.join(_ROLES)}")
+        raise ValueError(f"must be one of {', '.join(ROLES)}")
     return role
 
 
@@ -68,7 +68,7 @@ def _bounded(limit_bytes: int) -> AfterValidator:
 PostedRole = Annotated[
     Role,
     BeforeValidator(_role_of),
-    WithJsonSchema({"type": "string", "enum": list(_ROLES), "default": "customer"}),
+    WithJsonSchema({"type": "string", "enum": list(ROLES), "default": "customer"}),
 ]
 PostedTime = Annotated[
     AwareDatetime,

@@ -78,12 +78,20 @@ class Posting:
         return _bulk_answer(outcomes)
 
 
-def _bulk_answer(outcomes: Sequence[Outcome]) -> Answer:
-    statuses = [outcome.status for outcome in outcomes]
-    accepted, rejected = statuses.count("accepted"), statuses.count("rejected")
+def _bulk_answer(outcomes: Sequence[str | Outcome]) -> Answer:
+    others = [outcome for outcome in outcomes if isinstance(outcome, Outcome)]
+    accepted, rejected = len(outcomes) - len(others), sum(other.status == "rejected" for other in others)
     if not accepted:
-        raise _nothing_accepted(outcomes, rejected)
-    results = ",".join([outcome.json(index) for index, outcome in enumerate(outcomes)])
+        raise _nothing_accepted(others, rejected)
+    # An id holds no character that JSON would escape.
+    results = ",".join(
+        [
+            f'{{"index":{index},"status":"accepted","conversation_id":"{outcome}"}}'
+            if isinstance(outcome, str)
+            else outcome.json(index)
+            for index, outcome in enumerate(outcomes)
+        ]
+    )
     counts = f'"ingested":{len(outcomes) - rejected},"enqueued":{accepted},"rejected":{rejected}'
     return Answer(202, f'{{{counts},"results":[{results}]}}'.encode("utf-8", "backslashreplace"))
 

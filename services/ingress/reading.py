@@ -1,7 +1,8 @@
 """Bytes to posted conversations.
 
-The quick way reads a good text in one pass. Whatever it does not surely accept goes the slow way, which finds every
-problem and names its field. Both ways accept the same texts.
+The quick ways read a good text in one pass: one of many posts that say nothing special, then one for all members.
+Whatever they do not surely accept goes the slow way, which finds every problem and names its field. All ways accept
+the same texts.
 """
 
 from collections.abc import Sequence
@@ -11,6 +12,7 @@ from typing import Any, cast
 from pydantic import JsonValue, TypeAdapter, ValidationError
 
 from schemas.conversation_received import refuse_implausible_time
+from services.ingress.plain import Plain, read_plain_array
 from services.ingress.posted import Posted, PostedConversation, PostedSingleText, likely_shape, shape_of
 from services.ingress.refusals import Refusal, refusal_of
 from services.ingress.strict_json import (
@@ -28,10 +30,10 @@ _MAX_MEMBERS = 4_096
 
 _many: TypeAdapter[list[PostedConversation]] = TypeAdapter(list[PostedConversation])
 
-Reading = Posted | Refusal
+Reading = Posted | Plain | Refusal
 
 
-def read_one(text: bytes, now: datetime, what: str = "body") -> Reading:
+def read_one(text: bytes, now: datetime, what: str = "body") -> Posted | Refusal:
     """Read one conversation in any of the three shapes; `now` judges the times that its turns state."""
     posted = _read_quickly(text, now)
     if posted is not None:
@@ -80,7 +82,7 @@ def _time_problem(posted: Posted, now: datetime) -> tuple[int, str] | None:
     return None
 
 
-def _check(value: Any, now: datetime) -> Reading:
+def _check(value: Any, now: datetime) -> Posted | Refusal:
     if not isinstance(value, dict):
         return Refusal.of_whole("A conversation is a JSON object")
     if duplicates := duplicates_in(value):
@@ -125,7 +127,10 @@ def read_array(text: bytes, now: datetime) -> Sequence[Reading]:
     return [_check(value, now) for value in values]
 
 
-def _read_array_quickly(text: bytes, now: datetime) -> Sequence[Posted] | None:
+def _read_array_quickly(text: bytes, now: datetime) -> Sequence[Posted | Plain] | None:
+    plain = read_plain_array(text)
+    if plain is not None:
+        return plain if len(plain) <= MAX_CONVERSATIONS else None
     try:
         posted = _many.validate_json(text)
     except ValidationError:

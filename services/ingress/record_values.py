@@ -7,39 +7,45 @@ event and serialising it; all others go that way. Tests hold that both ways give
 from datetime import datetime
 from typing import NamedTuple, Self
 
-from pydantic_core import to_json
+import msgspec
 
 from schemas.codec import encode_value
 from schemas.conversation_received import Role, content_hash_of_utterances
 from services.ingress.normalise import normalise, to_event
+from services.ingress.plain import Plain, Utterances
 from services.ingress.posted import Posted, PostedConversation, PostedSingleText
 
-Utterances = list[tuple[Role, str]]
+_json = msgspec.json.Encoder().encode
 
 
 class Receipt(NamedTuple):
-    """When a request came, also as text: writing a time costs as much as hashing a conversation."""
+    """When a request came, also as it is written: writing a time costs as much as hashing a conversation."""
 
     at: datetime
     text: str
+    members: bytes
+    """Both times of an event none of whose turns states one."""
 
     @classmethod
     def of(cls, moment: datetime) -> Self:
-        return cls(moment, moment.isoformat())
+        text = moment.isoformat()
+        return cls(moment, text, f'"received_at":"{text}","occurred_at":"{text}"'.encode())
 
 
-def value_of(posted: Posted, conversation_id: str, receipt: Receipt) -> bytes:
+def value_of(posted: Posted | Plain, conversation_id: bytes, receipt: Receipt) -> bytes:
     """The JSON of the ConversationReceived of a validated conversation."""
-    utterances = _utterances_alone(posted)
-    if utterances is None:
-        return encode_value(to_event(normalise(posted), conversation_id, receipt.at))
+    if isinstance(posted, Plain):
+        utterances = posted.utterances()
+    elif (alone := _utterances_alone(posted)) is None:
+        return encode_value(to_event(normalise(posted), conversation_id.decode(), receipt.at))
+    else:
+        utterances = alone
     # An id, a role, a time and a hash hold nothing that JSON would escape.
-    identifier, time = conversation_id.encode(), receipt.text.encode()
-    turns = b",".join([b'{"role":"%b","text":%b}' % (role.encode(), to_json(text)) for role, text in utterances])
+    turns = b",".join([b'{"role":"%b","text":%b}' % (role.encode(), _json(text)) for role, text in utterances])
     content_hash = content_hash_of_utterances(utterances).encode()
     return (
-        b'{"conversation_id":"%b","received_at":"%b","occurred_at":"%b","turns":[%b],"content_hash":"%b"}'
-        % (identifier, time, time, turns, content_hash)
+        b'{"conversation_id":"%b",%b,"turns":[%b],"content_hash":"%b"}'
+        % (conversation_id, receipt.members, turns, content_hash)
     )  # fmt: skip
 
 

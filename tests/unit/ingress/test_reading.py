@@ -149,7 +149,7 @@ def test_text_that_looks_like_a_member_is_accepted() -> None:
 
 
 def test_an_array_is_read_whole_or_conversation_by_conversation() -> None:
-    good = [{"turns": [{"text": "a"}]}, {"turns": [{"text": "b"}]}]
+    good = [{"turns": [{"text": "a"}]}, {"turns": [{"text": "b", "author": "kim"}]}]
     assert all(isinstance(one, PostedConversation) for one in read_array(json.dumps(good).encode(), NOW))
     mixed = read_array(
         json.dumps([*good, {"text": "c"}, 7, {"turns": [{"text": "d", "at": "2099-01-01T00:00:00Z"}]}]).encode(), NOW

@@ -53,7 +53,7 @@ def test_a_value_reads_as_the_event_that_would_have_been_built(members: dict[str
     posted = read_one(json.dumps(members, ensure_ascii=False).encode(), NOW)
     assert not isinstance(posted, Refusal), posted
     expected = encode_value(to_event(normalise(posted), "conv_1", NOW))
-    written = value_of(posted, "conv_1", Receipt.of(NOW))
+    written = value_of(posted, b"conv_1", Receipt.of(NOW))
     assert ConversationReceived.model_validate_json(written) == ConversationReceived.model_validate_json(expected)
 
 
@@ -62,7 +62,7 @@ def test_the_time_of_receipt_is_kept_to_the_microsecond(text: str, minutes: int)
     posted = read_one(json.dumps({"text": text}).encode(), NOW)
     assert not isinstance(posted, Refusal)
     moment = NOW + timedelta(minutes=minutes, microseconds=minutes)
-    event = ConversationReceived.model_validate_json(value_of(posted, "conv_1", Receipt.of(moment)))
+    event = ConversationReceived.model_validate_json(value_of(posted, b"conv_1", Receipt.of(moment)))
     assert event.received_at == event.occurred_at == moment
 
 
