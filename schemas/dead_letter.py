@@ -6,6 +6,7 @@ the first that fit 64 KiB: what a compressed batch brought in must still fit int
 """
 
 import hashlib
+import itertools
 import uuid
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -88,7 +89,7 @@ def bury(
     """The value and headers of the dead letter for a record (its key is the original's)."""
     original = value or b""
     untouched = [(name, content) for name, content in headers if not is_dead_letter_header(name)]
-    kept = untouched if _size(untouched) <= MAX_HEADERS_BYTES else _first_that_fit(untouched)
+    kept = untouched if sum(map(_size_of, untouched)) <= MAX_HEADERS_BYTES else _first_that_fit(untouched)
     is_whole = len(original) <= MAX_WHOLE_BYTES
     fields = {
         "id": str(dead_letter_id_of(origin)),
@@ -109,17 +110,18 @@ def bury(
     return (original if is_whole else original[:TRUNCATED_BYTES]), kept + ours
 
 
-def _size(headers: Headers) -> int:
-    return sum(len(name.encode()) + len(content or b"") for name, content in headers)
+_HEADER_OVERHEAD_BYTES = 10
+"""Kafka writes the lengths of a header's name and value, each in at most five bytes."""
+
+
+def _size_of(header: tuple[str, bytes]) -> int:
+    name, content = header
+    return len(name.encode()) + len(content) + _HEADER_OVERHEAD_BYTES
 
 
 def _first_that_fit(headers: Headers) -> list[tuple[str, bytes]]:
-    kept: list[tuple[str, bytes]] = []
-    for header in headers:
-        if _size([*kept, header]) > TRUNCATED_BYTES:
-            break
-        kept.append(header)
-    return kept
+    sizes = itertools.accumulate(map(_size_of, headers))
+    return [header for header, size in zip(headers, sizes, strict=True) if size <= TRUNCATED_BYTES]
 
 
 def _ancestors(headers: Headers) -> list[str]:

@@ -156,7 +156,8 @@ class EventPublisher:
         """Send what still waits, then stop; give up after the deadline."""
         if self._producer is not None:
             try:
-                await asyncio.wait_for(self._producer.stop(), deadline_seconds)
+                async with asyncio.timeout(deadline_seconds):
+                    await self._producer.stop()
             except (TimeoutError, KafkaError):
                 _log.warning("sends_abandoned_at_close", waiting=self.waiting)
         self._groups.abandon()

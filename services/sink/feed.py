@@ -85,7 +85,8 @@ class Subscription:
     async def events(self, within_seconds: float) -> list[Told]:
         """What has come since the last call; `position` is how far it leads, and stays when it is over."""
         with suppress(TimeoutError):
-            await asyncio.wait_for(self._something.wait(), within_seconds)
+            async with asyncio.timeout(within_seconds):
+                await self._something.wait()
         if self.is_over:
             return []
         self._something.clear()

@@ -14,7 +14,8 @@ class Stopped(Exception):  # noqa: N818 - it names what happened
 async def pause(seconds: float, stop: asyncio.Event) -> None:
     """Wait. Raises Stopped as soon as `stop` is set."""
     try:
-        await asyncio.wait_for(stop.wait(), seconds)
+        async with asyncio.timeout(seconds):
+            await stop.wait()
     except TimeoutError:
         return
     raise Stopped
