@@ -16,7 +16,7 @@ from services.sink.app import create_app
 from services.sink.endpoints.stream import StreamOfReader, StreamParameters
 from services.sink.erase import erase
 from services.sink.feed import InsightFeed
-from services.sink.positions import Positions, read_position
+from services.sink.positions import Positions, position_text, read_position
 from services.sink.resources import Resources, open_resources
 from services.sink.roles import Role
 from services.sink.settings import SinkSettings
@@ -60,7 +60,7 @@ class Reader:
 
     def __init__(self, feed: InsightFeed, position: Positions, heartbeat_seconds: float = 0.2, **asked: Any) -> None:
         self.seen: list[str] = []
-        self.last_id = ""
+        self.last_id = position_text(position)  # a client that hears nothing keeps the id it came with
         self.is_over = False
         self._chunks = StreamOfReader(feed, StreamParameters(**asked), heartbeat_seconds).chunks(position)
         self.task = asyncio.create_task(self._read())
