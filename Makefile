@@ -4,6 +4,8 @@ RUN := .venv/bin/python -m
 # Most tests wait for processes rather than compute, so more run at once than there are cores. Each worker has a Kafka
 # and a Postgres of its own.
 WORKERS ?= 3
+# Each worker takes the next test, in order: the long ones come first.
+SPREAD := --dist loadgroup --no-loadscope-reorder
 CHECKED := schemas services undertone tests benchmarks
 
 # Decisions without I/O, on which everything else relies: batching, pacing, acknowledgement order, revisions.
@@ -27,7 +29,7 @@ down: setup ## Stop what `make up` started elsewhere
 
 test: setup lint ## Everything that must hold: lint, types, import rules, unit, integration, end to end
 	@rm -f .coverage .coverage.*
-	@env -u XAI_API_KEY $(RUN) pytest -n $(WORKERS) --dist worksteal --cov --cov-report=
+	@env -u XAI_API_KEY $(RUN) pytest -n $(WORKERS) $(SPREAD) --cov --cov-report=
 	@$(RUN) coverage report --fail-under=85
 	@echo "The pure cores:" && $(RUN) coverage report --include="$(CORES)" --fail-under=95
 
@@ -43,7 +45,7 @@ unit: setup ## The unit tests alone: seconds
 	@$(RUN) pytest -q -n 2 tests/unit
 
 test-containers: setup ## Integration and end-to-end tests on Kafka and Postgres in Docker
-	@UNDERTONE_TEST_STACK=containers env -u XAI_API_KEY $(RUN) pytest -q -n $(WORKERS) --dist worksteal tests/integration tests/end_to_end
+	@UNDERTONE_TEST_STACK=containers env -u XAI_API_KEY $(RUN) pytest -q -n $(WORKERS) $(SPREAD) tests/end_to_end tests/integration
 
 test-llm: setup ## The LLM engine against the real endpoint: a few calls, needs XAI_API_KEY, prints the cost
 	@$(RUN) benchmarks.llm_contract
