@@ -16,12 +16,15 @@ from services.runtime.rate_limits import WindowLimit
 from services.sink.batch_consumer import BatchConsumer
 from services.sink.endpoints.context import ReadContext
 from services.sink.endpoints.conversations import conversations_router
+from services.sink.endpoints.dead_letters import dead_letters_router
 from services.sink.endpoints.export import export_router
 from services.sink.endpoints.insights import insights_router
 from services.sink.endpoints.lookup import lookup_router
+from services.sink.endpoints.redrives import redrives_router
 from services.sink.endpoints.stream import stream_router
 from services.sink.endpoints.trends import trends_router
 from services.sink.reads.status import count_statuses
+from services.sink.redriving.redriver import Redriver
 from services.sink.resources import Resources
 from services.sink.roles import Role
 from services.sink.settings import SinkSettings
@@ -47,7 +50,16 @@ def create_app(settings: SinkSettings, resources: Resources, role: Role, consume
     if role is not Role.CONSUMER:
         context = ReadContext(resources.database, resources.lag, lambda: datetime.now(UTC))
         app.include_router(stream_router(resources.feed))
-        for router in (export_router, insights_router, conversations_router, trends_router, lookup_router):
+        redriver = Redriver(resources.write_pool, resources.publisher, resources.connection)
+        app.include_router(redrives_router(context, redriver, resources.write_pool))
+        for router in (
+            export_router,
+            insights_router,
+            conversations_router,
+            trends_router,
+            lookup_router,
+            dead_letters_router,
+        ):
             app.include_router(router(context))
     return app
 
