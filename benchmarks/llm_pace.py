@@ -23,10 +23,10 @@ import httpx
 
 from benchmarks.measure import Report, run
 from schemas.conversation_received import Turn, content_hash_of
-from services.analyzer.engine import EngineError, Task
+from services.analyzer.engine import EngineError, PreparedCall, Task
 from services.analyzer.llm.engine import LlmEngine, open_llm_engine
 from services.analyzer.llm.options import LlmOptions
-from services.analyzer.pacing import Clocks, Pacer
+from services.analyzer.pacing import CallPermit, Clocks, Pacer
 from undertone.errors import CommandError
 
 SAMPLE = Path(__file__).parent.parent / "undertone" / "sample" / "sample_conversations.jsonl"
@@ -70,9 +70,11 @@ async def call_for(engine: LlmEngine, pacer: Pacer, seconds: float, batch_size: 
     outcomes: Counter[str] = Counter()
     tasks = backlog()
 
-    async def call(batch: list[Task]) -> None:
+    async def call(prepared: PreparedCall, permit: CallPermit) -> None:
+        while wait := pacer.start(permit):
+            await asyncio.sleep(wait)
         try:
-            answer = await engine.analyze(batch)
+            answer = await prepared(lambda: pacer.sent(permit))
         except EngineError as error:
             outcomes[type(error).__name__] += 1
         else:
@@ -85,8 +87,8 @@ async def call_for(engine: LlmEngine, pacer: Pacer, seconds: float, batch_size: 
             pacer.note_heartbeat(now)
             permit = pacer.take()
             if permit is not None:
-                assert pacer.start(permit) == 0, "nothing came between"
-                calls.create_task(call(list(itertools.islice(tasks, batch_size))))
+                prepared = engine.prepare(list(itertools.islice(tasks, batch_size)))
+                calls.create_task(call(prepared, permit))
                 continue
             await asyncio.sleep(min(pacer.delay() or 0.0, 1.0))
     return outcomes

@@ -15,6 +15,7 @@ from services.analyzer.batching import LANES_IN_ORDER
 from services.analyzer.consumer import FAUST_LOGGER, Transport
 from services.analyzer.dropped import DropWatch, Sight
 from services.analyzer.intake import TOPIC_OF_LANE
+from services.analyzer.options import Membership
 from services.analyzer.pipeline import Pipeline
 from services.runtime.kafka import KafkaConnection
 from services.runtime.logs import get_logger
@@ -81,9 +82,8 @@ def check_buffer(partitions_of_lane: int) -> None:
         )
 
 
-def create_faust_app(pipeline: Pipeline, connection: KafkaConnection) -> AnalyzerApp:
+def create_faust_app(pipeline: Pipeline, connection: KafkaConnection, membership: Membership) -> AnalyzerApp:
     """The app, with its agents; start it in the running loop."""
-    settings = pipeline.settings
     app = AnalyzerApp(
         connection.group_name("analyzer"),
         broker=[URL(f"kafka://{server.strip()}") for server in connection.bootstrap_servers.split(",")],
@@ -102,10 +102,10 @@ def create_faust_app(pipeline: Pipeline, connection: KafkaConnection) -> Analyze
         broker_max_poll_interval=20 * 86_400.0,  # nor is it a consumer that must leave; int32 milliseconds
         broker_commit_interval=COMMIT_SECONDS,
         broker_heartbeat_interval=HEARTBEAT_SECONDS,
-        broker_session_timeout=settings.session_timeout_seconds,
-        broker_request_timeout=max(90.0, settings.session_timeout_seconds + 10),
+        broker_session_timeout=membership.session_timeout_seconds,
+        broker_request_timeout=max(90.0, membership.session_timeout_seconds + 10),
         broker_rebalance_timeout=REBALANCE_SECONDS,
-        consumer_group_instance_id=settings.instance_id,
+        consumer_group_instance_id=membership.instance_id,
         consumer_max_fetch_size=_MAX_FETCH_BYTES,
         producer_request_timeout=_PRODUCER_TIMEOUT_SECONDS,
     )

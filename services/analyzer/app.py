@@ -9,9 +9,10 @@ from fastapi import FastAPI
 
 from schemas.topics import CONTROL, RECEIVED, REPLAY
 from services.analyzer.agents import AnalyzerApp, create_faust_app
+from services.analyzer.options import Membership
 from services.analyzer.pipeline import Pipeline
 from services.analyzer.readiness import health_of, register_gauges
-from services.analyzer.resources import OpenEngine, Resources, open_engine, open_resources
+from services.analyzer.resources import OpenEngine, Resources, open_engine, open_resources, pipeline_options
 from services.analyzer.settings import AnalyzerSettings
 from services.runtime.http_app import create_http_app
 from services.runtime.kafka import KafkaConnection, wait_for_kafka
@@ -27,11 +28,12 @@ _TOPIC_RETRY_SECONDS: Final = 1.0
 async def run_analyzer(settings: AnalyzerSettings, stop: asyncio.Event, engine_for: OpenEngine = open_engine) -> int:
     """Run until `stop` is set (then drain), or until something unexpected happens; returns the exit code."""
     async with open_resources(settings, engine_for) as resources:
-        pipeline = Pipeline(settings, resources)
+        options = pipeline_options(settings)
+        pipeline = Pipeline(options, resources)
         http_app = create_app(settings, pipeline, resources)
         stop_serving = asyncio.Event()
         serving = asyncio.create_task(serve(http_app, settings, stop=stop_serving))
-        working = asyncio.create_task(_work(pipeline, resources, stop))
+        working = asyncio.create_task(_work(pipeline, resources, options.membership, stop))
         try:
             await asyncio.wait({serving, working}, return_when=asyncio.FIRST_COMPLETED)
             if serving.done():
@@ -51,7 +53,7 @@ def create_app(settings: AnalyzerSettings, pipeline: Pipeline, resources: Resour
     return create_http_app(title="Undertone analyzer", service="analyzer", health=health, settings=settings)
 
 
-async def _work(pipeline: Pipeline, resources: Resources, stop: asyncio.Event) -> int:
+async def _work(pipeline: Pipeline, resources: Resources, membership: Membership, stop: asyncio.Event) -> int:
     engine = pipeline.engine
     _log.info("starting", engine=engine.name, analysis_version=engine.analysis_version, is_paced=engine.is_paced)
     stopping = asyncio.create_task(stop.wait())
@@ -61,7 +63,7 @@ async def _work(pipeline: Pipeline, resources: Resources, stop: asyncio.Event) -
         await _cancelled(kafka)
         return 0
     await kafka
-    faust_app = create_faust_app(pipeline, resources.connection)
+    faust_app = create_faust_app(pipeline, resources.connection, membership)
     beside = [
         asyncio.create_task(pipeline.control_log.follow()),
         asyncio.create_task(pipeline.dispatcher.run()),

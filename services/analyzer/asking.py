@@ -28,6 +28,7 @@ from services.analyzer.engine import (
     EngineUnavailable,
     Finding,
     Usage,
+    prepared,
 )
 from services.analyzer.ledger import Ledger
 from services.analyzer.llm.breaker import Permit as CircuitPermit
@@ -61,6 +62,8 @@ class Permission:
     circuit: CircuitPermit
     start: Callable[[], float | None]
     """0 when the call starts now; else seconds until it may be asked again, None when it may not start any more."""
+    sent: Callable[[], None]
+    """Told when the call's first bytes go out: later than its start when a connection had to be opened."""
     ended: Callable[[CallEnd], None]
 
 
@@ -123,13 +126,14 @@ class Asking:
     ) -> Answer:
         engine = self._engines[batch.analysis_version]
         tasks = [work.task for work in works]
+        call = prepared(engine, tasks)
         await self._wait_for_start(permission)
         began = time.perf_counter()
         outcome, end = "abandoned", CallEnd(None)
         announcing = asyncio.ensure_future(self._announce(batch, works, batch_id, started_at))
         try:
             # Awaited here and not in a task of its own: the call runs at once up to its first wait, in time.
-            answer = await engine.analyze(tasks)
+            answer = await call(permission.sent)
             outcome, end = "answered", CallEnd(answer.usage, is_answered=True)
             await announcing
             return answer

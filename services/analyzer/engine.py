@@ -11,9 +11,9 @@ position. It owns no retries, no pacing and no publishing: those belong to the a
   each carries the `Usage` of the failed call: what was spent counts even when nothing came of it.
 """
 
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
-from typing import Protocol, Self
+from typing import Protocol, Self, runtime_checkable
 
 from schemas.conversation_received import Turn
 from schemas.insight_produced import Path
@@ -172,3 +172,27 @@ class Engine(Protocol):
         A cancelled call leaves nothing behind. An empty batch gives an empty answer.
         """
         ...
+
+
+PreparedCall = Callable[[Callable[[], None]], Awaitable[Answer]]
+"""A call of which everything is done but the sending; it tells the callable when its first bytes go out."""
+
+
+@runtime_checkable
+class PreparesCalls(Protocol):
+    """An engine whose calls are paced, so that what takes time has to be done before a call starts."""
+
+    def prepare(self, batch: Sequence[Task]) -> PreparedCall:
+        """As `analyze`, which it is in two steps; a call is sent once."""
+        ...
+
+
+def prepared(engine: Engine, batch: Sequence[Task]) -> PreparedCall:
+    """A call of any engine that is ready to be sent."""
+    if isinstance(engine, PreparesCalls):
+        return engine.prepare(batch)
+
+    async def call(_: Callable[[], None]) -> Answer:
+        return await engine.analyze(batch)
+
+    return call

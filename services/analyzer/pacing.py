@@ -6,10 +6,14 @@ share, the shares add up to the limit however they are dealt, and the calls of t
 of falling together by chance. The slots of a partition are spread over the cycle, so that neighbours do not burst.
 
 A slot may be used a little late (half of what pacing below the limit leaves free in a second), else it is lost; so
-no sliding second holds more calls than the limit, and the other half is left for the network. An instance that owns
-all partitions is in nobody's way and may use slots of the last half second. Should clocks differ or jump, the average
+no sliding second holds more calls than the limit, and the rest is left for the network. An instance that owns all
+partitions is in nobody's way and may use slots of the last half second. Should clocks differ or jump, the average
 stays, and one instance alone still never exceeds the limit: its own calls keep their distance by the monotonic clock.
-Measured: one call each 100 ms put up to 12 arrivals into a sliding second, 5 % slower none.
+What counts is when a call's bytes went out, which may be later than it was started: a connection had to be opened, or
+the event loop was busy. Measured: one call each 100 ms put up to 12 arrivals into a sliding second, 5 % slower none.
+
+The limit is the lowest of three: the configured one; one that falls by a fifth when it was met (429) and rises again
+with answers; and the one that the provider states in its headers.
 """
 
 import math
@@ -17,6 +21,8 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
 _LATEST_USE_ALONE_SECONDS = 0.5
+_FOR_THE_NETWORK = 0.75
+"""Of what is free in a second: by so much a call may overtake those before it on its way, and the limit still holds."""
 HEARTBEAT_SECONDS = 10.0
 """Without a heartbeat for so long the group may have given our partitions away: no call starts."""
 
@@ -42,11 +48,11 @@ class CallPermit:
     usable_at: float
     """When the slot begins, by the wall clock."""
     counts_at: float
-    """When the call started; until then, when the permit was taken. By the monotonic clock."""
+    """When the call was sent; until then, when it started or the permit was taken. By the monotonic clock."""
 
 
 class Pacer:
-    """Permits for calls. `delay` says how long to wait, `take` gives the permit, `start` uses it.
+    """Permits for calls. `delay` says how long to wait, `take` gives the permit, `start` uses it, `sent` corrects it.
 
     A busy event loop may come to the call late, so a permit is no more than a place in the queue: what counts, and
     what is checked once more, is the start.
@@ -59,12 +65,13 @@ class Pacer:
     ) -> None:
         self._clocks = clocks
         self._pace = pace
-        self._tokens_per_minute = tokens_per_minute
+        self._configured_tokens = self._tokens_per_minute = tokens_per_minute
         self._owned: frozenset[int] = frozenset()
         self._partitions = 1
         self._heartbeat_at = -math.inf
         self._next_by_tokens = -math.inf
-        self._configured = calls_per_second
+        self._configured = self._adapted = calls_per_second
+        self._stated = math.inf
         self._slowed_at = -math.inf
         self._recent: list[CallPermit] = []
         self._limit_calls(calls_per_second)
@@ -103,17 +110,37 @@ class Pacer:
         now = self._clocks.monotonic()
         if now - self._slowed_at >= SLOW_DOWN_SECONDS:
             self._slowed_at = now
-            self.change_limit(max(self._calls_per_second * 0.8, self._configured * LEAST_PART))
+            self._adapt(max(self._adapted * 0.8, self._configured * LEAST_PART))
 
     def answered(self) -> None:
         """A call was answered: a little more again, up to the configured limit."""
-        if self._calls_per_second < self._configured:
-            self.change_limit(min(self._calls_per_second + self._configured * RISE_PART, self._configured))
+        if self._adapted < self._configured:
+            self._adapt(min(self._adapted + self._configured * RISE_PART, self._configured))
 
-    def change_limit(self, calls_per_second: float) -> None:
-        """The limit is another one from now on."""
-        if calls_per_second != self._calls_per_second:
-            self._limit_calls(calls_per_second)
+    def limit_stated(self, calls_per_second: float | None, tokens_per_minute: float | None) -> None:
+        """The provider states its limits; None where it does not. They only lower ours, to a tenth at the least."""
+        stated = math.inf if calls_per_second is None else calls_per_second
+        self._stated = max(stated, self._configured * LEAST_PART)
+        self._adapt(self._adapted)
+        tokens = [limit for limit in (self._configured_tokens, tokens_per_minute) if limit]
+        self._tokens_per_minute = max(min(tokens, default=0.0), self._configured_tokens * LEAST_PART)
+
+    def _adapt(self, calls_per_second: float) -> None:
+        self._adapted = calls_per_second
+        limit = min(calls_per_second or math.inf, self._stated)
+        effective = 0.0 if math.isinf(limit) else limit
+        if effective != self._calls_per_second:
+            self._limit_calls(effective)
+
+    @property
+    def calls_per_second(self) -> float:
+        """The limit of the fleet as it is now; 0 is none."""
+        return self._calls_per_second
+
+    @property
+    def tokens_per_minute(self) -> float:
+        """The same for tokens."""
+        return self._tokens_per_minute
 
     def delay(self) -> float | None:
         """Seconds until a call may start, 0 for now; None when nothing is ours or the heartbeat is too old."""
@@ -155,6 +182,10 @@ class Pacer:
         self._count(permit, now)
         return 0.0
 
+    def sent(self, permit: CallPermit) -> None:
+        """The call's first bytes go out now."""
+        permit.counts_at = self._clocks.monotonic()
+
     def _is_open(self, now: float) -> bool:
         return bool(self._owned) and now - self._heartbeat_at <= HEARTBEAT_SECONDS
 
@@ -182,9 +213,14 @@ class Pacer:
             self._next_by_tokens = since + tokens / rate
 
     @property
+    def _free(self) -> float:
+        """What pacing below the limit leaves free, in seconds of each second."""
+        return 1 / self._pace - 1
+
+    @property
     def _slack(self) -> float:
-        """Half of what pacing below the limit leaves free in a second."""
-        return (1 / self._pace - 1) / 2
+        """The half of it by which a call may come late."""
+        return self._free / 2
 
     @property
     def _latest_use(self) -> float:
@@ -215,62 +251,8 @@ class Pacer:
         if not times:
             return 0.0
         is_full = len(times) >= self._calls_in_a_second
-        second = times[-self._calls_in_a_second] + 1.0 + self._slack - now if is_full else 0.0
+        second = times[-self._calls_in_a_second] + 1.0 + _FOR_THE_NETWORK * self._free - now if is_full else 0.0
         return max(second, times[-1] + self._interval - self._slack - now)
 
 
 _STRIDES = (7, 11, 13, 17, 19, 23, 1)
-
-
-class Unpaced:
-    """Permits for an engine that spends nothing: only the number of batches at work at once is bounded.
-
-    More batches than a few would not compute faster, they would only make batches smaller.
-    """
-
-    share = 1.0
-    slot_seconds = 0.0
-
-    def __init__(self, most_at_once: int) -> None:
-        self._most = most_at_once
-        self._at_work = 0
-        self._has_partitions = False
-
-    def set_share(self, owned: Iterable[int], partitions: int) -> None:  # noqa: ARG002 - the pacer's interface
-        """Calls may start when there are partitions at all (of any lane: nothing is shared out)."""
-        self._has_partitions = True
-
-    def stop(self) -> None:
-        """A rebalance began."""
-        self._has_partitions = False
-
-    def slow_down(self) -> None:
-        """Of no interest: nobody limits this engine."""
-
-    def answered(self) -> None:
-        """Of no interest."""
-
-    def note_heartbeat(self, at: float) -> None:
-        """Of no interest: a call of this engine costs nothing."""
-
-    def delay(self) -> float | None:
-        """0 when a batch may start, None until one has ended."""
-        return 0.0 if self._has_partitions and self._at_work < self._most else None
-
-    def take(self) -> CallPermit | None:
-        """Start a batch, if it may start."""
-        if self.delay() is None:
-            return None
-        self._at_work += 1
-        return CallPermit(0.0, 0.0)
-
-    def start(self, permit: CallPermit) -> float | None:  # noqa: ARG002 - the pacer's interface
-        """At once, while anything is ours."""
-        return 0.0 if self._has_partitions else None
-
-    def charge(self, tokens: int) -> None:
-        """Tokens are free here."""
-
-    def settle(self, estimated_tokens: int, used_tokens: int) -> None:  # noqa: ARG002 - the pacer's interface
-        """The batch ended."""
-        self._at_work -= 1

@@ -1,17 +1,21 @@
 """What the analyzer opens at its start and closes at its end."""
 
 import math
+import socket
 import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager, nullcontext
 from dataclasses import dataclass
 
+from services.analyzer.calls import CallPolicy
 from services.analyzer.engine import Engine
 from services.analyzer.llm.engine import open_llm_engine
 from services.analyzer.llm.options import PRICES, LlmOptions, Price
 from services.analyzer.lookup import SinkLookup, open_lookup
 from services.analyzer.offline.engine import OfflineEngine
+from services.analyzer.options import Batching, InFlight, Limits, Membership, PipelineOptions
 from services.analyzer.pacing import Clocks
+from services.analyzer.recall import Patience
 from services.analyzer.settings import AnalyzerSettings
 from services.runtime.dead_letters import DeadLetters
 from services.runtime.kafka import KafkaConnection
@@ -33,6 +37,9 @@ class Resources:
 
 LOOKUP_SECONDS = 5.0
 """For one look-up: it reads a few hundred rows by index."""
+
+AFTER_THE_CALL_SECONDS = 5.0
+"""At the end: for what follows the last answers."""
 
 OpenEngine = Callable[[AnalyzerSettings], AbstractAsyncContextManager[Engine]]
 
@@ -69,6 +76,33 @@ def llm_options(settings: AnalyzerSettings) -> LlmOptions:
         max_connections=max(100, math.ceil(settings.calls_per_second * settings.llm_timeout_seconds)),
         reasoning_effort=settings.llm_reasoning_effort,
         prices=prices,
+    )
+
+
+def pipeline_options(settings: AnalyzerSettings) -> PipelineOptions:
+    """What a pipeline is told."""
+    budget = settings.daily_budget_usd
+    return PipelineOptions(
+        instance=settings.instance_id or socket.gethostname(),
+        membership=Membership(settings.instance_id, settings.session_timeout_seconds),
+        limits=Limits(settings.calls_per_second, settings.tokens_per_minute, settings.pace),
+        batching=Batching(
+            settings.window_seconds,
+            settings.min_batch,
+            settings.start_batch,
+            settings.max_batch,
+            settings.batch_tokens,
+        ),
+        in_flight=InFlight(settings.in_flight_bytes, settings.in_flight_count),
+        policy=CallPolicy(settings.max_attempts, settings.backoff_seconds),
+        patience=Patience(settings.lookup_wait_seconds, settings.lookup_required),
+        call_timeout_seconds=settings.llm_timeout_seconds,
+        drain_seconds=settings.drain_seconds or settings.llm_timeout_seconds + AFTER_THE_CALL_SECONDS,
+        daily_budget_usd=None if budget == "unlimited" else budget,
+        breaker_threshold=settings.breaker_threshold,
+        breaker_cooldown_seconds=settings.breaker_cooldown_seconds,
+        cache_size=settings.cache_size,
+        prefilter_min_characters=settings.min_characters if settings.prefilter == "on" else None,
     )
 
 

@@ -11,6 +11,7 @@ from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from schemas.subjects import subject_registry
 from undertone.simulator.answers import (
     Reply,
     completion_reply,
@@ -52,6 +53,7 @@ class Chat:
     """Behaves as its `conduct` says, and counts in `statistics`."""
 
     def __init__(self, conduct: Conduct) -> None:
+        subject_registry()  # read now: the first call is not to be slower than the others
         self.conduct = conduct
         self.closing = asyncio.Event()
         """Set at the end: what hangs, hangs no longer."""
@@ -128,10 +130,8 @@ class Chat:
 
     async def _complete(self, call: _Call, fault: Fault | None, send: Send) -> None:
         conduct, kind = self.conduct, fault.kind if fault else None
-        results = judge(call.conversations)
-        if fault is not None:
-            results = damaged_results(results, call.conversations, fault, call.chance)
-        text = written(results, fault, call.conversations, call.chance)
+        # In a thread: calls that arrive meanwhile must be counted when they arrive.
+        text = await asyncio.to_thread(_completion, call, fault)
         usage = usage_of(call.instructions, call.prompt, text, is_cached=call.instructions in self._known_instructions)
         self._known_instructions.add(call.instructions)
         ticks = cost_ticks_of(usage)
@@ -162,6 +162,14 @@ class Chat:
 
     async def _send(self, send: Send, reply: Reply, *, cut_at: int | None = None) -> None:
         await send_reply(send, reply, limit_headers(self.conduct, self.statistics), cut_at=cut_at)
+
+
+def _completion(call: _Call, fault: Fault | None) -> str:
+    """What the model writes."""
+    results = judge(call.conversations)
+    if fault is not None:
+        results = damaged_results(results, call.conversations, fault, call.chance)
+    return written(results, fault, call.conversations, call.chance)
 
 
 async def read(receive: Receive) -> bytes:

@@ -44,6 +44,8 @@ MAX_ANSWER_BYTES = 1024 * 1024
 _CONNECT_SECONDS = 10.0
 _KEEP_ALIVE_SECONDS = 300.0
 """Longer than httpx's 5 s: a new TLS handshake in the middle would shift calls against their pace."""
+_FIRST_BYTES = "http11.send_request_headers.started"
+"""Of httpcore's trace: a connection is there and the request is about to be written."""
 _REFUSALS_IN_A_ROW = 20
 """More refused requests than any search needs to find a bad conversation: then it is not the conversations."""
 
@@ -60,6 +62,15 @@ class Completion:
     usage: Usage
 
 
+@dataclass(frozen=True, slots=True)
+class Request:
+    """A call that is ready to be sent."""
+
+    body: bytes
+    features: frozenset[str]
+    """What of the protocol it uses; see `refusals`."""
+
+
 class ChatClient:
     """Calls one endpoint; get one from `open_chat_client`. Safe to use from several tasks."""
 
@@ -74,14 +85,20 @@ class ChatClient:
         self._refused_in_a_row = 0
         self.rate_limits: RateLimits | None = None
         """What the last answer said about the provider's limits."""
+        self.on_rate_limits: Callable[[RateLimits], None] = lambda _: None
+        """Told what each answer says about them."""
 
-    async def complete(self, prompt: Prompt) -> Completion:
-        """One call. Raises an EngineError for everything but an answer to it."""
+    def prepare(self, prompt: Prompt) -> Request:
+        """Everything about a call that can be done before it is sent."""
         features = frozenset(self._features)
         body = json.dumps(self._request(prompt, features), ensure_ascii=False).encode("utf-8", "replace")
+        return Request(body, features)
+
+    async def complete(self, request: Request, on_sent: Callable[[], None] = lambda: None) -> Completion:
+        """One call; `on_sent` is told when its first bytes go out. Raises an EngineError for all but an answer."""
         try:
             async with asyncio.timeout(self._options.timeout_seconds):
-                status, headers, answer = await self._post(body)
+                status, headers, answer = await self._post(request.body, on_sent)
         except (TimeoutError, httpx.TimeoutException) as error:
             raise EngineUnavailable(
                 f"no answer within {self._options.timeout_seconds:g} s"
@@ -93,12 +110,18 @@ class ChatClient:
         except httpx.HTTPError as error:
             failure = EngineUnavailable(f"the connection failed: {type(error).__name__}")
             raise failure.of_unknown_cost() from error
-        self.rate_limits = rate_limits_of(headers) or self.rate_limits
+        self._note_limits(headers)
         if status != httpx.codes.OK:
-            raise self._refusal(error_of(status, headers, answer, self._now()), features)
+            raise self._refusal(error_of(status, headers, answer, self._now()), request.features)
         completion = self._completion(answer)
         self._has_answered, self._refused_in_a_row = True, 0
         return completion
+
+    def _note_limits(self, headers: Mapping[str, str]) -> None:
+        limits = rate_limits_of(headers)
+        if limits is not None:
+            self.rate_limits = limits
+            self.on_rate_limits(limits)
 
     async def warm(self, connections: int) -> None:
         """Open so many connections ahead of the first calls, so that these start on time. Never raises."""
@@ -112,8 +135,13 @@ class ChatClient:
 
         await asyncio.gather(*(touch() for _ in range(connections)))
 
-    async def _post(self, body: bytes) -> tuple[int, Mapping[str, str], bytes]:
-        async with self._http.stream("POST", "chat/completions", content=body) as response:
+    async def _post(self, body: bytes, on_sent: Callable[[], None]) -> tuple[int, Mapping[str, str], bytes]:
+        async def trace(event: str, _: Mapping[str, Any]) -> None:
+            if event == _FIRST_BYTES:
+                on_sent()
+
+        request = self._http.stream("POST", "chat/completions", content=body, extensions={"trace": trace})
+        async with request as response:
             if response.headers.get("content-encoding", "identity") != "identity":
                 raise EngineUnavailable("the answer is compressed, which was not asked for").of_unknown_cost()
             parts: list[bytes] = []

@@ -1,7 +1,7 @@
 """The LLM as an engine: one call a batch, and of its answer only what can be believed."""
 
 import re
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import replace
 
@@ -11,11 +11,12 @@ from services.analyzer.engine import (
     AnswerUnusable,
     EngineMisconfigured,
     EngineUnavailable,
+    PreparedCall,
     Refusal,
     Task,
     Usage,
 )
-from services.analyzer.llm.client import ChatClient, Completion, open_chat_client
+from services.analyzer.llm.client import ChatClient, Completion, Request, open_chat_client
 from services.analyzer.llm.findings import answer_of, answer_without
 from services.analyzer.llm.headers import RateLimits
 from services.analyzer.llm.options import LlmOptions
@@ -60,6 +61,10 @@ class LlmEngine:
         """What the provider last said about its limits."""
         return self._client.rate_limits
 
+    def tell_rate_limits(self, listener: Callable[[RateLimits], None]) -> None:
+        """Tell what each answer says about them."""
+        self._client.on_rate_limits = listener
+
     @property
     def call_tokens(self) -> int:
         """Estimated tokens of a call before its first conversation."""
@@ -93,12 +98,20 @@ class LlmEngine:
 
     async def analyze(self, batch: Sequence[Task]) -> Answer:
         """One call, one result a task, by position. Raises an EngineError when the call fails as a whole."""
+        return await self.prepare(batch)(lambda: None)
+
+    def prepare(self, batch: Sequence[Task]) -> PreparedCall:
+        """The same, ready to be sent: its prompt is written and encoded."""
         if not batch:
-            return Answer(())
+            return _no_call
         plan = plan_call(batch)
         prompt = write_prompt([batch[at] for at in plan.sent], self._options.max_conversation_characters)
+        request = self._client.prepare(prompt)
+        return lambda on_sent: self._call(plan, prompt, request, on_sent)
+
+    async def _call(self, plan: Plan, prompt: Prompt, request: Request, on_sent: Callable[[], None]) -> Answer:
         try:
-            completion = await self._client.complete(prompt)
+            completion = await self._client.complete(request, on_sent)
         except ContentRefused as error:
             if len(plan.sent) > 1:
                 raise
@@ -142,6 +155,10 @@ class LlmEngine:
         if self._unusable_in_a_row > _UNUSABLE_IN_A_ROW:
             raise EngineUnavailable("no answer is readable any more", usage=completion.usage)
         raise AnswerUnusable("the answer is not the JSON that was asked for", usage=completion.usage)
+
+
+async def _no_call(_: Callable[[], None]) -> Answer:
+    return Answer(())
 
 
 def analysis_version_of(model: str) -> str:

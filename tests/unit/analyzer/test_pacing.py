@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from services.analyzer.pacing import HEARTBEAT_SECONDS, CallPermit, Pacer, Unpaced
+from services.analyzer.pacing import HEARTBEAT_SECONDS, CallPermit, Pacer
 from tests.unit.analyzer.fakes import FakeClock
 
 TICK = 0.002
@@ -99,6 +99,29 @@ def test_calls_that_start_late_after_their_permit_still_keep_the_limit(
         clock.advance(TICK)
     assert _most_in_a_second(times) <= limit
     assert len(times) >= limit * 2
+
+
+@settings(max_examples=60, deadline=None)
+@given(lags=st.lists(st.floats(0, 0.5), min_size=1, max_size=30), limit=st.sampled_from([2, 10, 25]))
+def test_what_is_sent_keeps_the_limit_however_long_connections_take_to_open(lags: list[float], limit: int) -> None:
+    clock = FakeClock()
+    pacer = _pacer(clock, limit)
+    lag = itertools.cycle(lags)
+    opening: list[tuple[float, CallPermit]] = []
+    sent: list[float] = []
+    end = clock.now + 8
+    while clock.now < end:
+        pacer.note_heartbeat(clock.now)
+        for entry in [entry for entry in opening if entry[0] <= clock.now]:
+            opening.remove(entry)
+            pacer.sent(entry[1])
+            sent.append(clock.now)
+        if permit := pacer.take():
+            assert pacer.start(permit) == 0
+            opening.append((clock.now + next(lag), permit))
+        clock.advance(TICK)
+    assert _most_in_a_second(sent) <= limit
+    assert len(sent) >= limit * 8 * 0.45
 
 
 def test_a_permit_is_of_no_use_after_a_rebalance_began() -> None:
@@ -228,7 +251,7 @@ def test_a_lowered_limit_holds_at_once() -> None:
     clock = FakeClock()
     pacer = _pacer(clock)
     _calls(clock, [pacer], 3)
-    pacer.change_limit(2)
+    pacer.limit_stated(2, None)
     clock.advance(1)
     assert _most_in_a_second(_calls(clock, [pacer], 10)) <= 2
 
@@ -251,28 +274,39 @@ def test_a_limit_that_was_met_slows_the_pace_once_and_it_rises_again_with_answer
     assert pacer.slot_seconds == pytest.approx(1 / 0.95)
 
 
+def test_a_limit_that_the_provider_states_only_lowers_ours_and_never_to_nothing() -> None:
+    pacer = _pacer(FakeClock(), 10, tokens_per_minute=60_000)
+    pacer.limit_stated(8, 30_000)
+    assert (pacer.calls_per_second, pacer.tokens_per_minute) == (8, 30_000)
+    pacer.limit_stated(100, 1e9)
+    assert (pacer.calls_per_second, pacer.tokens_per_minute) == (10, 60_000)
+    pacer.limit_stated(0.001, 1)
+    assert (pacer.calls_per_second, pacer.tokens_per_minute) == (1, 6_000)
+    pacer.limit_stated(None, None)
+    assert (pacer.calls_per_second, pacer.tokens_per_minute) == (10, 60_000)
+
+
+def test_where_we_set_no_limit_the_stated_one_counts() -> None:
+    pacer = _pacer(FakeClock(), 0)
+    pacer.limit_stated(8, 30_000)
+    assert (pacer.calls_per_second, pacer.tokens_per_minute) == (8, 30_000)
+    pacer.limit_stated(None, None)
+    assert (pacer.calls_per_second, pacer.tokens_per_minute) == (0, 0)
+
+
+def test_the_lower_of_the_stated_limit_and_the_one_that_was_met_counts() -> None:
+    clock = FakeClock()
+    pacer = _pacer(clock, 10)
+    pacer.limit_stated(9, None)
+    pacer.slow_down()
+    assert pacer.calls_per_second == pytest.approx(8)
+    for _ in range(1_100):
+        pacer.answered()
+    assert pacer.calls_per_second == 9
+
+
 @given(st.integers(1, 2000))
 def test_each_partition_owns_one_slot_of_each_cycle_whatever_their_number(partitions: int) -> None:
     pacer = Pacer(calls_per_second=10, clocks=FakeClock().clocks)
     pacer.set_share((), partitions)
     assert {pacer._owner(slot) for slot in range(partitions)} == set(range(partitions))
-
-
-def test_an_engine_that_spends_nothing_is_bounded_by_batches_at_once() -> None:
-    permits = Unpaced(2)
-    assert permits.delay() is None
-    permits.set_share((), 12)
-    permits.note_heartbeat(0)
-    permits.slow_down()
-    permits.answered()
-    assert permits.take()
-    permits.charge(5)
-    assert permits.take()
-    assert not permits.take()
-    permits.settle(0, 0)
-    permit = permits.take()
-    assert permit is not None
-    assert permits.start(permit) == 0
-    permits.stop()
-    assert permits.start(permit) is None
-    assert permits.delay() is None
