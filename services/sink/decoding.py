@@ -7,6 +7,7 @@ dead-lettered: one with unreadable headers is kept as it is, under an id of its 
 
 import asyncio
 import hashlib
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
@@ -56,6 +57,7 @@ async def read_batch(records: Iterable[PlacedRecord]) -> tuple[Batch, list[Unrea
     """
     batch = Batch()
     unreadable: list[Unreadable] = []
+    read: Counter[tuple[str, str]] = Counter()
     for count, placed in enumerate(records, 1):
         if count % _YIELD_EVERY == 0:
             await asyncio.sleep(0)
@@ -63,12 +65,13 @@ async def read_batch(records: Iterable[PlacedRecord]) -> tuple[Batch, list[Unrea
         batch.next_offsets[placed.place] = record.offset + 1
         try:
             _read(record, batch)
+            read[record.topic, "read"] += 1
         except UndecodableRecord as error:
-            RECORDS.labels(record.topic, "undecodable").inc()
+            read[record.topic, "undecodable"] += 1
             if record.topic == ANALYZED.name:
                 unreadable.append(Unreadable(record, error.reason, error.detail))
-        else:
-            RECORDS.labels(record.topic, "read").inc()
+    for labels, count in read.items():
+        RECORDS.labels(*labels).inc(count)
     return batch, unreadable
 
 

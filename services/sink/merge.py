@@ -5,13 +5,12 @@ what stands is a maximum by (revision, kind), so neither their order nor how the
 """
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from services.sink.rows import KIND_RANKS, ConversationRow, OutcomeRow
 
 
-@dataclass(frozen=True, slots=True)
-class Posting:
+class Posting(NamedTuple):
     """The last posting of a conversation in a batch that said something new.
 
     `has_changed`: within the batch the words changed, so that it is a new revision even when the last words equal
@@ -34,8 +33,7 @@ def newest_postings(rows: Iterable[ConversationRow]) -> list[Posting]:
     return [newest[conversation_id] for conversation_id in sorted(newest)]
 
 
-@dataclass(frozen=True, slots=True)
-class Standing:
+class Standing(NamedTuple):
     """Of the outcomes of a conversation under a version: the newest, and the newest that is no failure."""
 
     newest: OutcomeRow

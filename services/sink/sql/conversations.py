@@ -1,7 +1,8 @@
 """What accepted conversations, finished and started ones write; see sql/outcomes.py for the order of locks.
 
 A batch's rows drive every join: LATERAL with a LIMIT keeps the planner from starting at the table's side, which it
-does where it believes that few rows have a status (it was seen to: 60 s for a batch of 20,000).
+does where it believes that few rows have a status (it was seen to: 60 s for a batch of 20,000). `(x IN (SELECT …)) IS
+TRUE` is looked up in a hash of the batch's own rows; `= ANY (ARRAY(SELECT …))` would walk the array for each row.
 """
 
 # ruff: noqa: S608 - the pieces put together are constants of these modules; every value is bound
@@ -99,7 +100,7 @@ CONVERSATIONS = f"""
     ), worded AS (
         INSERT INTO conversation_turns (conversation_id, opening, turns, metadata, raw)
         SELECT a.conversation_id, a.opening, a.turns::json, a.metadata::json, a.raw::json
-        FROM arrived a WHERE a.conversation_id = ANY (ARRAY(SELECT conversation_id FROM accepted))
+        FROM arrived a WHERE (a.conversation_id IN (SELECT conversation_id FROM accepted)) IS TRUE
         ORDER BY a.conversation_id
         ON CONFLICT (conversation_id) DO UPDATE SET
             opening = excluded.opening, turns = excluded.turns, metadata = excluded.metadata, raw = excluded.raw
@@ -111,7 +112,7 @@ CONVERSATIONS = f"""
         ) k
         CROSS JOIN LATERAL ({_outcome_that_counts("k")}) o
         WHERE c.conversation_id = n.conversation_id AND o.kind <> c.status
-            AND n.conversation_id <> ALL (ARRAY(SELECT conversation_id FROM accepted)){RETURN_STATUS}
+            AND (n.conversation_id IN (SELECT conversation_id FROM accepted)) IS NOT TRUE{RETURN_STATUS}
     ), moved AS (
         SELECT old_status, old_occurred_at, old_channel, new_status, new_occurred_at, new_channel FROM accepted
         UNION ALL

@@ -43,7 +43,7 @@ INSIGHTS = f"""
         SELECT c.insight_id, c.batch_id, c.conversation_id, c.completion
         FROM unnest($1::uuid[], $20::uuid[], $2::text[], $26::text[])
             AS c (insight_id, batch_id, conversation_id, completion)
-        WHERE c.completion IS NOT NULL AND c.insight_id = ANY (ARRAY(SELECT insight_id FROM stored))
+        WHERE c.completion IS NOT NULL AND (c.insight_id IN (SELECT insight_id FROM stored)) IS TRUE
         ORDER BY c.insight_id
         ON CONFLICT (insight_id) DO NOTHING
     ), used AS (
