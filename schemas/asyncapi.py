@@ -24,6 +24,10 @@ _CLOUDEVENTS_HEADERS = {
         },
         "undertone_replay_id": {"type": "string"},
         "undertone_analysis_version": {"type": "string"},
+        "undertone_lane": {
+            "type": "string",
+            "description": "`replay` on an original: its analysis is left to its copy on the replay topic.",
+        },
     },
 }
 

@@ -36,6 +36,8 @@ class Envelope:
     replay_id: str | None = None
     analysis_version: str | None = None
     """The version that a replay asks for."""
+    lane: str | None = None
+    """Says of an original that its analysis is left to a copy on another lane: `replay` in a bulk import."""
 
 
 def new_envelope(source: str, now: datetime, *, correlation_id: str | None = None) -> Envelope:
@@ -75,6 +77,8 @@ def to_headers(envelope: Envelope, event_type: str) -> list[tuple[str, bytes]]:
         headers.append(("undertone_replay_id", envelope.replay_id.encode()))
     if envelope.analysis_version is not None:
         headers.append(("undertone_analysis_version", envelope.analysis_version.encode()))
+    if envelope.lane is not None:
+        headers.append(("undertone_lane", envelope.lane.encode()))
     return headers
 
 
@@ -124,6 +128,7 @@ def from_headers(texts: Mapping[str, str], *, place: str, received_at: datetime)
         revision=Revision.parse(revision) if revision is not None else None,
         replay_id=texts.get("undertone_replay_id"),
         analysis_version=texts.get("undertone_analysis_version"),
+        lane=texts.get("undertone_lane"),
     )
 
 

@@ -4,7 +4,7 @@ import httpx
 from pydantic import Field, SecretStr
 from pydantic_settings import SettingsConfigDict
 
-from services.runtime.settings import SharedSettings
+from services.runtime.settings import SharedSettings, load_settings
 from undertone.embedded.settings import load_stack_settings
 from undertone.embedded.state import read_state
 from undertone.errors import UsageProblem
@@ -29,6 +29,16 @@ class CommandLineSettings(SharedSettings):
     api_key: SecretStr | None = Field(
         default=None, validation_alias="UNDERTONE_API_KEY", description="The key that the command line shows."
     )
+
+
+def load_kafka_settings() -> CommandLineSettings:
+    """The settings, with the Kafka of the stack that runs from this folder unless they name another."""
+    settings = load_settings(CommandLineSettings)
+    state = read_state(load_stack_settings().home)
+    if state is None or "kafka" not in state.survivors or "kafka_bootstrap_servers" in settings.model_fields_set:
+        return settings
+    ours = {"kafka_bootstrap_servers": state.addresses["kafka"], "kafka_security_protocol": "PLAINTEXT"}
+    return settings.model_copy(update=ours)
 
 
 def ingress_url(option: str | None, settings: CommandLineSettings) -> str:

@@ -1,13 +1,13 @@
 """`undertone erase`: a conversation's words leave Postgres, and what Kafka still holds of it is never stored again.
 
-It runs in a process of the sink, the only part that speaks to Postgres; settings are the sink's (`DATABASE_URL`).
+It runs in a process of the sink: see sink_process.py.
 """
 
-import subprocess
-import sys
 from typing import Annotated
 
 import typer
+
+from undertone.sink_process import run_in_sink
 
 
 def register(app: typer.Typer) -> None:
@@ -20,10 +20,8 @@ def erase(
 ) -> None:
     """Erase one conversation for good, and say which topics hold copies of it until when. There is no way back.
 
-    Its turns, insights, completions and dead letters leave the database at DATABASE_URL; trends no longer count it.
+    Its turns, insights, completions and dead letters leave the database at DATABASE_URL (default: the
+    stack that runs here); trends no longer count it.
     What is posted under the same id from now on is stored as usual. Running it again changes nothing.
     """
-    arguments = [sys.executable, "-m", "services.sink.erase", conversation_id]
-    finished = subprocess.run(arguments, check=False)
-    if finished.returncode:
-        raise typer.Exit(finished.returncode)
+    run_in_sink("erase", conversation_id)

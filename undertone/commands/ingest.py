@@ -4,22 +4,22 @@ import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from datetime import timedelta
-from enum import StrEnum
+from enum import Enum, StrEnum, auto
 from pathlib import Path
 from typing import Annotated
 
 import httpx
 import typer
 
-from services.runtime.settings import load_settings
 from undertone.console import output
 from undertone.embedded.settings import load_stack_settings
+from undertone.errors import UsageProblem
 from undertone.ingest.http_sender import TIMEOUT, HttpSender
 from undertone.ingest.job import Job, Summary, ingest_files
-from undertone.ingest.report import check_report_path
+from undertone.ingest.report import check_report_path, first_problem
 from undertone.ingest.run import Options
 from undertone.ingest.sending import Sender
-from undertone.settings import CommandLineSettings, api_key, asks_proxy, ingress_url, key_headers
+from undertone.settings import CommandLineSettings, api_key, asks_proxy, ingress_url, key_headers, load_kafka_settings
 from undertone.times import describe_seconds, parse_duration
 
 _EPILOG = """[bold]Examples[/bold]
@@ -27,6 +27,7 @@ _EPILOG = """[bold]Examples[/bold]
   undertone ingest conversations.jsonl.gz --spread 7d
   undertone ingest twcs.csv --shift-to-now --limit 10000
   undertone ingest doubtful.jsonl --dry-run
+  undertone ingest last-year.jsonl.gz --bulk
 
 [dim]An interrupted ingest continues when the same command is given again.
 Ingesting a file twice is harmless: what is there already does not change.[/dim]"""
@@ -37,6 +38,14 @@ class Destination(StrEnum):
 
     HTTP = "http"
     KAFKA = "kafka"
+
+
+class Route(Enum):
+    """By what way, and onto which lane."""
+
+    HTTP = auto()
+    KAFKA = auto()
+    BULK = auto()
 
 
 class Format(StrEnum):
@@ -57,7 +66,10 @@ def ingest(  # noqa: PLR0917 - typer reads options from parameters
     files: Annotated[
         list[Path], typer.Argument(help="JSON, JSONL, or the Twitter CSV; gzip is recognised.", show_default=False)
     ],
-    to: Annotated[Destination, typer.Option(help="Post to the ingress, or write Kafka's topic.")] = Destination.HTTP,
+    to: Annotated[
+        Destination | None,
+        typer.Option(help="Post to the ingress (http), or write Kafka's topic.", show_default=False),
+    ] = None,
     api_url: Annotated[
         str | None, typer.Option(help="The ingress. Default: the stack that runs here.", show_default=False)
     ] = None,
@@ -68,7 +80,12 @@ def ingest(  # noqa: PLR0917 - typer reads options from parameters
     spread: Annotated[
         str | None, typer.Option(help="Date undated conversations over the last 7d, 24h, …", show_default=False)
     ] = None,
-    shift_to_now: Annotated[bool, typer.Option("--shift-to-now", help="Move all dates: the newest is now.")] = False,
+    shift_to_now: Annotated[
+        bool, typer.Option("--shift-to-now", help="Move all dates: the newest is now. --spread dates the undated.")
+    ] = False,
+    bulk: Annotated[
+        bool, typer.Option("--bulk", help="Behind live traffic, on the replay lane: written to Kafka itself.")
+    ] = False,
     limit: Annotated[int | None, typer.Option(min=1, help="Stop after so many conversations.")] = None,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Check every conversation, send nothing.")] = False,
     restart: Annotated[bool, typer.Option("--restart", help="Forget an interrupted ingest of these files.")] = False,
@@ -77,13 +94,13 @@ def ingest(  # noqa: PLR0917 - typer reads options from parameters
     in_flight: Annotated[int, typer.Option(min=1, max=64, help="Requests under way at once.")] = 4,
 ) -> None:
     """Send the conversations of files; exit code 1 when some were rejected (a report lists them with their lines)."""
-    settings = load_settings(CommandLineSettings)
+    settings = load_kafka_settings()
+    route = _route(to, is_bulk=bulk)
     if report is not None:
         check_report_path(report, files)
-    kafka = f"{settings.kafka_bootstrap_servers}/{settings.kafka_topic_prefix}"
     job = Job(
         files=files,
-        destination=kafka if to is Destination.KAFKA else ingress_url(api_url, settings),
+        destination=ingress_url(api_url, settings) if route is Route.HTTP else _kafka_destination(settings, route),
         state_folder=load_stack_settings().home / "ingest",
         report_path=report,
         format_name=format_name.value,
@@ -94,15 +111,28 @@ def ingest(  # noqa: PLR0917 - typer reads options from parameters
         is_dry_run=dry_run,
         options=Options(batch_size, in_flight),
     )
-    raise typer.Exit(_run(job, to, settings, key))
+    raise typer.Exit(_run(job, route, settings, key))
 
 
-def _run(job: Job, to: Destination, settings: CommandLineSettings, key: str | None) -> int:
+def _route(to: Destination | None, *, is_bulk: bool) -> Route:
+    """How conversations travel. Raises UsageProblem: the ingress writes to the live lane only."""
+    if is_bulk and to is Destination.HTTP:
+        raise UsageProblem("--bulk writes to Kafka itself, and --to http posts to the ingress; leave out one of them.")
+    if is_bulk:
+        return Route.BULK
+    return Route.KAFKA if to is Destination.KAFKA else Route.HTTP
 
+
+def _kafka_destination(settings: CommandLineSettings, route: Route) -> str:
+    place = f"{settings.kafka_bootstrap_servers}/{settings.kafka_topic_prefix}"
+    return f"{place} (bulk)" if route is Route.BULK else place
+
+
+def _run(job: Job, route: Route, settings: CommandLineSettings, key: str | None) -> int:
     summary = Summary()
 
     async def run() -> None:
-        async with _sender(job, to, settings, key) as sender:
+        async with _sender(job, route, settings, key) as sender:
             await ingest_files(job, sender, summary)
 
     try:
@@ -116,15 +146,15 @@ def _run(job: Job, to: Destination, settings: CommandLineSettings, key: str | No
 
 
 @asynccontextmanager
-async def _sender(job: Job, to: Destination, settings: CommandLineSettings, key: str | None) -> AsyncIterator[Sender]:
+async def _sender(job: Job, route: Route, settings: CommandLineSettings, key: str | None) -> AsyncIterator[Sender]:
     if job.is_dry_run:
         from undertone.ingest.kafka_sender import DrySender  # noqa: PLC0415 - needs the ingress's packages
 
         yield DrySender()
-    elif to is Destination.KAFKA:
+    elif route is not Route.HTTP:
         from undertone.ingest.kafka_sender import open_kafka_sender  # noqa: PLC0415 - needs the ingress's packages
 
-        async with open_kafka_sender(settings) as sender:
+        async with open_kafka_sender(settings, is_bulk=route is Route.BULK) as sender:
             yield sender
     else:
         headers = key_headers(api_key(key, settings))
@@ -135,13 +165,15 @@ async def _sender(job: Job, to: Destination, settings: CommandLineSettings, key:
 
 
 def _print(summary: Summary, job: Job, *, is_complete: bool) -> None:
-
     rate = summary.sent / summary.seconds if summary.seconds else 0.0
     what = "would be accepted" if job.is_dry_run else "accepted"
     line = f"{summary.accepted:,} {what}, {summary.rejected:,} rejected"
     line += f" · {describe_seconds(summary.seconds)}, {rate:,.0f} conversations/s"
     output().print(line, markup=False, soft_wrap=True)
+    for path in summary.empty:
+        output().print(f"{path} holds no conversations.", markup=False, soft_wrap=True)
     for path in summary.reports:
-        output().print(f"What was rejected, and why: {path}", markup=False, soft_wrap=True)
+        output().print(f"First problem: {first_problem(path)}", markup=False, soft_wrap=True)
+        output().print(f"All that was rejected, and why: {path}", markup=False, soft_wrap=True)
     if not is_complete:
         output().print("Not complete: the same command continues where this one stopped.", markup=False)

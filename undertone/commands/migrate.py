@@ -1,13 +1,13 @@
 """`undertone migrate`: the database's schema, brought to this release by the sink's own migrations.
 
-They run in a process of the sink, the only part that speaks to Postgres; settings are the sink's (`DATABASE_URL`).
+They run in a process of the sink: see sink_process.py.
 """
 
-import subprocess
-import sys
 from typing import Annotated
 
 import typer
+
+from undertone.sink_process import run_in_sink
 
 
 def register(app: typer.Typer) -> None:
@@ -23,25 +23,19 @@ def register(app: typer.Typer) -> None:
 def _default(context: typer.Context) -> None:
     """Apply what is pending, unless a subcommand says something else."""
     if context.invoked_subcommand is None:
-        _run("apply")
+        run_in_sink("migrate", "apply")
 
 
 def _apply() -> None:
     """Apply what is pending, in order; others who apply at the same time are waited for."""
-    _run("apply")
+    run_in_sink("migrate", "apply")
 
 
 def _status() -> None:
     """Say what is applied and what is pending; change nothing."""
-    _run("status")
+    run_in_sink("migrate", "status")
 
 
 def _new(name: Annotated[str, typer.Argument(help="What the migration does, in a few words.")]) -> None:
     """Start the next migration's file and print its path."""
-    _run("new", name)
-
-
-def _run(*arguments: str) -> None:
-    finished = subprocess.run([sys.executable, "-m", "services.sink.migrate", *arguments], check=False)
-    if finished.returncode:
-        raise typer.Exit(finished.returncode)
+    run_in_sink("migrate", "new", name)

@@ -1,13 +1,13 @@
 """`undertone offsets`: how far the sink has stored each partition, and a person's decision where to go on.
 
-It runs in a process of the sink, the only part that speaks to Postgres; settings are the sink's (`DATABASE_URL`).
+It runs in a process of the sink: see sink_process.py.
 """
 
-import subprocess
-import sys
 from typing import Annotated
 
 import typer
+
+from undertone.sink_process import run_in_sink
 
 
 def register(app: typer.Typer) -> None:
@@ -20,7 +20,7 @@ def register(app: typer.Typer) -> None:
 
 def _show() -> None:
     """Say of every partition what is stored, what its log holds, and why it stands still if it does."""
-    _run("show")
+    run_in_sink("offsets", "show")
 
 
 def _reset(
@@ -30,10 +30,4 @@ def _reset(
 ) -> None:
     """Set where the sink goes on. What is skipped is not stored; what is read again changes nothing."""
     one = [] if partition is None else ["--partition", str(partition)]
-    _run("reset", "--topic", topic, "--to", to, *one)
-
-
-def _run(*arguments: str) -> None:
-    finished = subprocess.run([sys.executable, "-m", "services.sink.offsets", *arguments], check=False)
-    if finished.returncode:
-        raise typer.Exit(finished.returncode)
+    run_in_sink("offsets", "reset", "--topic", topic, "--to", to, *one)

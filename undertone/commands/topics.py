@@ -9,11 +9,10 @@ import typer
 from rich.table import Table
 
 from services.runtime.kafka import KafkaConnection
-from services.runtime.settings import load_settings
 from undertone import topics
 from undertone.acls import SERVICES, Acl, acls
 from undertone.console import output
-from undertone.settings import CommandLineSettings
+from undertone.settings import load_kafka_settings
 from undertone.topic_changes import Change
 
 _JSON = Annotated[bool, typer.Option("--json", help="For programs.")]
@@ -62,7 +61,7 @@ def apply(as_json: _JSON = False) -> None:
 
 
 def _connection() -> KafkaConnection:
-    return KafkaConnection.from_settings(load_settings(CommandLineSettings))
+    return KafkaConnection.from_settings(load_kafka_settings())
 
 
 def _print_changes(changes: Sequence[Change], nothing: str) -> None:

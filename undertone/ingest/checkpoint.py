@@ -84,13 +84,33 @@ class Checkpoint:
         """Hold this ingest for this process. Raises CommandError when another one is at it."""
         path = self._path.with_suffix(".lock")
         path.parent.mkdir(parents=True, exist_ok=True)
+        descriptor = _lock(path)
+        try:
+            yield
+        finally:
+            path.unlink(missing_ok=True)  # while it is held: whoever waits for this file sees that it is gone
+            os.close(descriptor)
+
+
+def _lock(path: Path) -> int:
+    """Make the file and lock it. Raises CommandError when another process holds it.
+
+    A file that its holder removed between our opening and our locking locks nobody out: then it is made anew.
+    """
+    while True:
         descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o644)
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError as error:
             os.close(descriptor)
             raise CommandError("Another process is ingesting this file at this moment; wait for it.") from error
-        try:
-            yield
-        finally:
-            os.close(descriptor)
+        if _is_file_at(path, descriptor):
+            return descriptor
+        os.close(descriptor)
+
+
+def _is_file_at(path: Path, descriptor: int) -> bool:
+    try:
+        return os.path.samestat(path.stat(), os.fstat(descriptor))
+    except FileNotFoundError:
+        return False

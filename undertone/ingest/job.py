@@ -51,6 +51,8 @@ class Summary:
     sent: int = 0
     seconds: float = 0.0
     reports: list[Path] = field(default_factory=list)
+    empty: list[Path] = field(default_factory=list)
+    """Files that hold nothing to send."""
 
 
 class FileIngest:
@@ -107,6 +109,8 @@ class FileIngest:
                     checkpoint=None if self._job.is_dry_run else self.checkpoint,
                 ).run()
             is_finished = True
+            if not progress.entries:
+                summary.empty.append(self.path)
         finally:
             summary.accepted += progress.accepted
             summary.rejected += progress.rejected

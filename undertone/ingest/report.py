@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import IO
 
+from undertone.console import harmless
 from undertone.errors import UsageProblem
 from undertone.ingest.batches import Rejection
 
@@ -30,6 +31,15 @@ def _is_report(path: Path) -> bool:
         return not line or "problem" in json.loads(line)
     except (ValueError, TypeError):
         return False
+
+
+def first_problem(path: Path) -> str:
+    """The first line of a report for a person: its place in the file, the field, and what is wrong."""
+    with path.open(encoding="utf-8") as stream:
+        members = json.loads(stream.readline())
+    unit = next(name for name in members if name not in {"file", "conversation_id", "field", "problem"})
+    place = [str(members["file"]), f"{unit} {members[unit]}", str(members.get("field") or "")]
+    return harmless(f"{', '.join(filter(None, place))}: {members['problem']}")
 
 
 class Report:

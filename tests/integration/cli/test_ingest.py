@@ -1,11 +1,9 @@
 """Files through the command line, the ingress and a real Kafka: nothing lost, nothing twice, all reported."""
 
 import asyncio
-import fcntl
 import gzip
 import json
 import signal
-from collections.abc import AsyncIterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -16,40 +14,11 @@ from tests.end_to_end.deployment import Deployment, deployed
 from tests.end_to_end.kafka_clients import read_all
 from tests.infrastructure import Infrastructure
 from tests.integration.cli.commands import Terminal
+from tests.integration.cli.files import conversations, write_lines
 from tests.waiting import eventually
 from undertone.demo import SAMPLE
-
-
-@pytest.fixture
-async def deployment(infrastructure: Infrastructure, kafka_topics: str, tmp_path: Path) -> AsyncIterator[Deployment]:
-    """An ingress alone: what it accepted stays in the topic."""
-    alone = Deployment(infrastructure.bootstrap_servers, "", tmp_path, kafka_topics)
-    alone.add("ingress")
-    async with deployed(alone):
-        yield alone
-
-
-@pytest.fixture
-async def terminal(deployment: Deployment, tmp_path: Path) -> Terminal:
-    """A shell whose ingress and Kafka are the test's."""
-    await deployment.start()
-    return Terminal(
-        tmp_path,
-        {
-            "UNDERTONE_API_URL": deployment.the("ingress").url,
-            "KAFKA_BOOTSTRAP_SERVERS": deployment.bootstrap_servers,
-            "KAFKA_TOPIC_PREFIX": deployment.topic_prefix,
-        },
-    )
-
-
-def _conversations(count: int, text: str = "It broke.") -> list[dict[str, Any]]:
-    return [{"conversation_id": f"c{number:05d}", "turns": [{"text": text}]} for number in range(count)]
-
-
-def _write(path: Path, conversations: Sequence[Any]) -> str:
-    path.write_text("".join(json.dumps(one) + "\n" for one in conversations), encoding="utf-8")
-    return path.name
+from undertone.ingest.checkpoint import Checkpoint, fingerprint
+from undertone.ingest.job import Job
 
 
 def _reports(folder: Path) -> list[dict[str, Any]]:
@@ -88,7 +57,7 @@ async def test_what_is_rejected_is_reported_with_its_line_and_hurts_no_neighbour
     terminal: Terminal, deployment: Deployment, destination: str, tmp_path: Path
 ) -> None:
     lines = [
-        json.dumps(_conversations(1)[0]),
+        json.dumps(conversations(1)[0]),
         "not json",
         '{"conversation_id": "has spaces", "turns": [{"text": "x"}]}',
         '{"conversation_id": "a", "turns": [{"txt": "x"}]}',
@@ -112,6 +81,7 @@ async def test_what_is_rejected_is_reported_with_its_line_and_hurts_no_neighbour
         (5, "turns.0.at"),
         (6, "turns.0.at"),
     } <= fields
+    assert "First problem: mixed.jsonl, line 2: is not JSON: expecting value at column 1\n" in ended.out
     assert ".undertone/ingest/mixed-" in ended.out
     assert len(await _ids(deployment)) == 2
 
@@ -119,7 +89,7 @@ async def test_what_is_rejected_is_reported_with_its_line_and_hurts_no_neighbour
 async def test_a_dry_run_says_the_same_as_the_service_and_sends_nothing(
     terminal: Terminal, deployment: Deployment, tmp_path: Path
 ) -> None:
-    lines = [*map(json.dumps, _conversations(20)), '{"conversation_id": "a b", "turns": []}', "[]"]
+    lines = [*map(json.dumps, conversations(20)), '{"conversation_id": "a b", "turns": []}', "[]"]
     (tmp_path / "a.jsonl").write_text("\n".join(lines), encoding="utf-8")
     dry = await terminal.run("ingest", "a.jsonl", "--dry-run")
     told = _reports(tmp_path)
@@ -135,7 +105,7 @@ async def test_a_dry_run_says_the_same_as_the_service_and_sends_nothing(
 async def test_an_interrupted_ingest_goes_on_where_it_stopped(
     terminal: Terminal, deployment: Deployment, tmp_path: Path, number: signal.Signals
 ) -> None:
-    name = _write(tmp_path / "many.jsonl", [*_conversations(20_000, "It broke. " * 40), "no conversation"])
+    name = write_lines(tmp_path / "many.jsonl", [*conversations(20_000, "It broke. " * 40), "no conversation"])
     arguments = ("ingest", name, "--batch-size", "50", "--in-flight", "2")
 
     async def has_a_checkpoint() -> bool:
@@ -158,7 +128,7 @@ async def test_an_interrupted_ingest_goes_on_where_it_stopped(
 async def test_a_file_that_changed_since_the_interruption_starts_from_the_beginning(
     terminal: Terminal, deployment: Deployment, tmp_path: Path
 ) -> None:
-    name = _write(tmp_path / "a.jsonl", _conversations(30))
+    name = write_lines(tmp_path / "a.jsonl", conversations(30))
     await deployment.the("ingress").kill()
     port = deployment.the("ingress").port
     assert (await terminal.run("ingest", name)).code == 2
@@ -167,30 +137,27 @@ async def test_a_file_that_changed_since_the_interruption_starts_from_the_beginn
     await deployment.the("ingress").start()
     assert deployment.the("ingress").port == port
 
-    async def never() -> bool:
-        return bool(list(checkpoints.glob("*.lock")))
-
-    await terminal.run_until(never, signal.SIGKILL, "ingest", name)
-    for checkpoint in checkpoints.glob("*.json"):
-        checkpoint.unlink()
-    _interrupt_by_hand(checkpoints, entries=10)
-    _write(tmp_path / "a.jsonl", _conversations(31))
+    resume_file = _resume_file(terminal, tmp_path / name)
+    members = {"source": "another content", "anchor": "2026-11-21T09:00:00+00:00", "entries": 10}
+    resume_file.write_text(json.dumps(members), encoding="utf-8")
+    write_lines(tmp_path / "a.jsonl", conversations(31))
     ended = await terminal.run("ingest", name)
     assert "has changed since its ingest was interrupted" in ended.err
     assert ended.out.startswith("31 accepted")
 
 
-def _interrupt_by_hand(checkpoints: Path, entries: int) -> None:
-    """A resume file as an ingest of another content would have left it."""
-    (lock,) = checkpoints.glob("*.lock")
-    members = {"source": "another content", "anchor": "2026-11-21T09:00:00+00:00", "entries": entries}
-    lock.with_suffix(".json").write_text(json.dumps(members), encoding="utf-8")
+def _resume_file(terminal: Terminal, path: Path) -> Path:
+    """Where an ingest of this file, without options, remembers how far it is."""
+    job = Job([path], terminal.environment["UNDERTONE_API_URL"], terminal.folder / ".undertone" / "ingest")
+    mark = fingerprint(path, destination=job.destination, options=job.describe_options())
+    job.state_folder.mkdir(parents=True, exist_ok=True)
+    return job.state_folder / f"{mark}.json"
 
 
 async def test_an_ingress_that_goes_away_and_comes_back_costs_nothing(
     terminal: Terminal, deployment: Deployment, tmp_path: Path
 ) -> None:
-    name = _write(tmp_path / "many.jsonl", _conversations(3_000, "It broke. " * 40))
+    name = write_lines(tmp_path / "many.jsonl", conversations(3_000, "It broke. " * 40))
     ingress = deployment.the("ingress")
 
     async def some_arrived() -> bool:
@@ -211,7 +178,7 @@ async def test_an_ingest_at_the_instances_limit_slows_down_and_loses_nothing(
 ) -> None:
     alone = Deployment(infrastructure.bootstrap_servers, "", tmp_path, kafka_topics)
     ingress = alone.add("ingress", INGRESS_REQUESTS_PER_SECOND="20", INGRESS_BURST="10")
-    name = _write(tmp_path / "a.jsonl", _conversations(200))
+    name = write_lines(tmp_path / "a.jsonl", conversations(200))
     async with deployed(alone):
         await alone.start()
         ended = await Terminal(tmp_path, {"UNDERTONE_API_URL": ingress.url}).run("ingest", name, "--batch-size", "5")
@@ -220,17 +187,24 @@ async def test_an_ingest_at_the_instances_limit_slows_down_and_loses_nothing(
 
 
 async def test_two_ingests_of_one_file_at_once_are_refused(terminal: Terminal, tmp_path: Path) -> None:
-    name = _write(tmp_path / "a.jsonl", _conversations(3))
-    assert (await terminal.run("ingest", name)).code == 0
-    (lock,) = (tmp_path / ".undertone" / "ingest").glob("*.lock")
-    with lock.open() as held:
-        fcntl.flock(held, fcntl.LOCK_EX)
+    name = write_lines(tmp_path / "a.jsonl", conversations(3))
+    with Checkpoint(_resume_file(terminal, tmp_path / name)).locked():
         ended = await terminal.run("ingest", name)
     assert ended.code == 1
     assert "Another process is ingesting this file" in ended.err
+    assert (await terminal.run("ingest", name)).code == 0
+    assert list((tmp_path / ".undertone" / "ingest").iterdir()) == []  # nothing is left of locks and resume files
 
 
-async def test_a_second_ingest_of_the_twitter_csv_sends_the_same_conversations(
+@pytest.mark.parametrize("content", ["", "\n \n"])
+async def test_an_empty_file_is_said_to_be_empty(terminal: Terminal, tmp_path: Path, content: str) -> None:
+    (tmp_path / "empty.jsonl").write_text(content, encoding="utf-8")
+    ended = await terminal.run("ingest", "empty.jsonl")
+    assert ended.code == 0
+    assert "empty.jsonl holds no conversations." in ended.out
+
+
+async def test_a_second_ingest_of_the_twitter_csv_sends_the_sameconversations(
     terminal: Terminal, deployment: Deployment, tmp_path: Path
 ) -> None:
     rows = [
@@ -259,13 +233,14 @@ async def test_a_second_ingest_of_the_twitter_csv_sends_the_same_conversations(
         ([".", "a.jsonl"], "is a folder"),
         (["a.jsonl", "--api-url", "http://127.0.0.1:9"], "Nothing answers at http://127.0.0.1:9"),
         (["a.jsonl", "--spread", "week"], "--spread is 'week'"),
+        (["a.jsonl", "--bulk", "--to", "http"], "--bulk writes to Kafka itself"),
         (["a.jsonl", "--api-key", "k\tx"], "holds characters that no key has"),
     ],
 )
 async def test_what_cannot_begin_is_one_sentence_and_exit_code_2(
     tmp_path: Path, arguments: list[str], said: str
 ) -> None:
-    _write(tmp_path / "a.jsonl", _conversations(1))
+    write_lines(tmp_path / "a.jsonl", conversations(1))
     (tmp_path / "columns.csv").write_text("id,text\n1,x\n", encoding="utf-8")
     ended = await Terminal(tmp_path).run("ingest", *arguments)
     assert ended.code == 2

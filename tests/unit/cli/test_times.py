@@ -37,7 +37,9 @@ def test_what_is_no_moment_is_refused_with_one_sentence(text: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("seconds", "text"), [(0.04, "0.0 s"), (9.94, "9.9 s"), (42.4, "42 s"), (185, "3 min 5 s"), (7800, "2 h 10 min")]
-)
+    ("seconds", "text"),
+    [(0.04, "0.0 s"), (9.94, "9.9 s"), (42.4, "42 s"), (185, "3 min 5 s"), (1800, "30 min"), (7200, "2 h"),
+     (7800, "2 h 10 min")],
+)  # fmt: skip
 def test_durations_are_described_for_people(seconds: float, text: str) -> None:
     assert describe_seconds(seconds) == text
