@@ -6,10 +6,10 @@ from typing import Annotated, Any
 from uuid import UUID
 
 from fastapi import APIRouter, Depends, Query
-from pydantic import AfterValidator, Field
+from pydantic import Field
 from starlette.responses import Response
 
-from schemas.event import ID_PATTERN, refuse_unstorable_text
+from schemas.event import ID_PATTERN
 from services.runtime.client_limits import admit_within_limits
 from services.sink.endpoints import documented
 from services.sink.endpoints.answers import json_answer, not_found
@@ -30,7 +30,7 @@ PREFIX = "/api/v1/dead-letters"
 _BEGINNING = datetime(1970, 1, 1, tzinfo=UTC)
 _NOT_FOUND = "There is no dead letter under this id."
 
-Name = Annotated[str, Field(min_length=1, max_length=128), AfterValidator(refuse_unstorable_text)]
+Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9._-]{1,128}$")]
 """A topic, a reason or a service."""
 Fingerprint = Annotated[str, Field(pattern=r"^[0-9a-f]{12}$")]
 

@@ -2,12 +2,13 @@
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from datetime import UTC, datetime
 from typing import Annotated, Any, Literal
 from uuid import UUID, uuid4
 
 import asyncpg
 from fastapi import APIRouter, Depends
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field
+from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field
 from starlette.responses import Response
 
 from schemas.event import ID_PATTERN, refuse_unstorable_text
@@ -19,7 +20,6 @@ from services.sink.endpoints import documented
 from services.sink.endpoints.answers import json_answer
 from services.sink.endpoints.context import ReadContext
 from services.sink.endpoints.dead_letters import PREFIX, Fingerprint, Name
-from services.sink.endpoints.parameters import Moment
 from services.sink.failures import SERIALIZATION, is_unavailable
 from services.sink.redriving.actions import Action, ForeignAction, Pile, drop, preview
 from services.sink.redriving.redriver import AlreadyRunning, Redriver, Unsettled
@@ -28,10 +28,36 @@ from services.sink.redriving.selection import Selection
 _MOST_IDS = 1_000
 
 
+def _clamped(moment: datetime) -> datetime:
+    """The moment in UTC; at the ends of time, where UTC has no such date, the last that it has."""
+    try:
+        return moment.astimezone(UTC)
+    except OverflowError:
+        return datetime.max.replace(tzinfo=UTC) if moment.year > 1 else datetime.min.replace(tzinfo=UTC)
+
+
+_Moment = Annotated[AwareDatetime, AfterValidator(_clamped)]
+_Words = Annotated[str, Field(pattern=r"^[^\x00]*$"), AfterValidator(refuse_unstorable_text)]
+_NARROWING = (
+    "dead_letter_ids",
+    "topic",
+    "reason",
+    "fingerprint",
+    "service",
+    "conversation_id",
+    "since",
+    "until",
+)
+_SAYS_WHICH: list[Any] = [
+    *({"required": [name], "properties": {name: {"not": {"type": "null"}}}} for name in _NARROWING),
+    {"required": ["everything"], "properties": {"everything": {"const": True}}},
+]
+
+
 class SelectedLetters(BaseModel):
     """Letters that meet all of these."""
 
-    model_config = ConfigDict(extra="forbid")
+    model_config = ConfigDict(extra="forbid", json_schema_extra={"anyOf": _SAYS_WHICH})
 
     dead_letter_ids: Annotated[list[UUID], Field(min_length=1, max_length=_MOST_IDS)] | None = None
     topic: Name | None = None
@@ -39,8 +65,8 @@ class SelectedLetters(BaseModel):
     fingerprint: Fingerprint | None = None
     service: Name | None = None
     conversation_id: str | None = Field(default=None, pattern=ID_PATTERN)
-    since: Moment | None = None
-    until: Moment | None = None
+    since: _Moment | None = None
+    until: _Moment | None = None
     everything: bool = Field(default=False, description="Needed when nothing else narrows the selection down.")
     state: Literal["waiting", "dropped"] = "waiting"
 
@@ -72,10 +98,8 @@ class Decision(BaseModel):
     selection: SelectedLetters
     action_id: UUID = Field(default_factory=uuid4, description="Chosen by the client, so that it can be repeated.")
     dry_run: bool = Field(default=False, description="Say what would be done, and do nothing.")
-    note: Annotated[str, AfterValidator(refuse_unstorable_text)] = Field(
-        default="", max_length=300, description="Why; kept in the history."
-    )
-    done_by: Annotated[str, AfterValidator(refuse_unstorable_text)] | None = Field(
+    note: _Words = Field(default="", max_length=300, description="Why; kept in the history.")
+    done_by: _Words | None = Field(
         default=None, min_length=1, max_length=128, description="Who; the API key's name counts when one is shown."
     )
 
