@@ -1,0 +1,41 @@
+"""The read API's side of dead letters: decisions are posted, and waits that it asks for are waited."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import httpx
+
+from undertone.ingest.http_sender import retry_after_seconds
+from undertone.read_api import ReadApi
+
+PATH = "/api/v1/dead-letters"
+_DECISION_TIMEOUT = httpx.Timeout(300, connect=5)
+"""A step sends up to 1,000 records, and may have to read Kafka's logs first."""
+_PATIENCE_SECONDS = 120.0
+_COME_AGAIN = {httpx.codes.TOO_MANY_REQUESTS, httpx.codes.CONFLICT}
+
+
+class DeadLetterApi(ReadApi):
+    """Open it with `with`."""
+
+    def post(self, path: str, members: Mapping[str, object]) -> dict[str, Any]:
+        """Post a decision and return the answer's members. Raises CommandError.
+
+        A limit, and another redrive that runs, are waited for: two minutes in all.
+        """
+        with self._explained():
+            answer = self._post_patiently(path, members)
+        if answer.is_success:
+            return self._members(answer)
+        raise self._failure(answer)
+
+    def _post_patiently(self, path: str, members: Mapping[str, object]) -> httpx.Response:
+        left = _PATIENCE_SECONDS
+        while True:
+            answer = self._client.post(path, json=members, timeout=_DECISION_TIMEOUT)
+            stated = answer.headers.get("Retry-After")
+            wait = max(1.0, retry_after_seconds(stated))
+            if answer.status_code not in _COME_AGAIN or stated is None or wait > left:
+                return answer
+            left -= wait
+            self._sleep(wait)
