@@ -48,7 +48,9 @@ def create_app(settings: SinkSettings, resources: Resources, role: Role, consume
         origins=allowed_origins(settings.cors_origins),
     )
     if role is not Role.CONSUMER:
-        context = ReadContext(resources.database, resources.lag, lambda: datetime.now(UTC))
+        context = ReadContext(
+            resources.database, resources.lag, lambda: datetime.now(UTC), settings.query_timeout_seconds
+        )
         app.include_router(stream_router(resources.feed))
         redriver = Redriver(resources.write_pool, resources.publisher, resources.connection)
         app.include_router(redrives_router(context, redriver, resources.write_pool))

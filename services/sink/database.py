@@ -66,6 +66,8 @@ async def open_read_pool(url: str, *, connections: int, timeout_seconds: float) 
             "statement_timeout": f"{int(timeout_seconds * 1000)}ms",
             "idle_in_transaction_session_timeout": "30s",
             "timezone": "UTC",
+            # Plans are made for the values asked for: what is right for one word or window is wrong for another.
+            "plan_cache_mode": "force_custom_plan",
         },
     )
     async with _opened(pool):
@@ -100,7 +102,7 @@ class Database:
                 async with connection.transaction(isolation="repeatable_read", readonly=True):
                     yield connection
         except asyncpg.QueryCanceledError as error:
-            raise _too_slow() from error
+            raise too_slow() from error
         except Exception as error:
             if not is_unavailable(error):
                 raise
@@ -131,6 +133,7 @@ def _away() -> Problem:
     return Problem(503, "database_unavailable", "Postgres does not answer at the moment; try again.", retry_after=2)
 
 
-def _too_slow() -> Problem:
+def too_slow() -> Problem:
+    """What a reader hears whose question takes too long."""
     details = "The question takes longer than SINK_QUERY_TIMEOUT_SECONDS; ask for a smaller window or fewer filters."
     return Problem(503, "query_timeout", details, retry_after=5)

@@ -86,6 +86,12 @@ def _layer(start: datetime, end: datetime, bucket: int, grains: Sequence[Grain])
     yield from _layer(last, end, bucket, grains[1:])
 
 
+def days_of(window: Window) -> list[datetime]:
+    """The UTC days that the window touches, its end included, by their starts."""
+    first = window.start.astimezone(UTC).replace(hour=0, minute=0, second=0, microsecond=0)
+    return [first + timedelta(days=number) for number in range((window.end - first).days + 1)]
+
+
 class TooManyBuckets(ValueError):  # noqa: N818 - it names what was asked for
     """The window has more buckets than an answer holds."""
 

@@ -1,12 +1,14 @@
 """What every route needs: the database, the clock, and paging."""
 
-from collections.abc import Callable, Mapping, Sequence
+import asyncio
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
 from services.sink.cursors import Cursor, InvalidCursor, question_of, read_cursor, write_cursor
-from services.sink.database import Database
+from services.sink.database import Database, too_slow
 from services.sink.endpoints.parameters import WindowParameters, refused
 from services.sink.lag import LagReader
 from services.sink.sql import reads as sql
@@ -20,7 +22,19 @@ class ReadContext:
     database: Database
     lag: LagReader
     now: Callable[[], datetime]
+    timeout_seconds: float
+    """For all queries of one question together; Postgres ends a single one by itself."""
     _cursor_key: str | None = field(default=None)
+
+    @asynccontextmanager
+    async def question(self) -> AsyncIterator[Any]:
+        """A connection that sees one moment of the database, for all queries of a question. Raises a 503 Problem."""
+        async with self.database.snapshot() as connection:
+            try:
+                async with asyncio.timeout(self.timeout_seconds):
+                    yield connection
+            except TimeoutError as error:
+                raise too_slow() from error
 
     async def cursor_key(self, connection: Any) -> str:
         """The installation's key; it never changes, so it is read once."""

@@ -35,11 +35,10 @@ def conversations_router(context: ReadContext) -> APIRouter:
     @router.get("", summary="Conversations of a window", responses=documented.errors())
     async def list_conversations(asked: Annotated[ConversationParameters, Query()]) -> Response:
         question = {"list": "conversations", "status": asked.status, "channel": asked.channel}
-        async with context.database.snapshot() as connection:
-            versions = await read_versions(connection)
+        async with context.question() as connection:
             key = await context.cursor_key(connection)
             paging = page_of(asked, question, asked.cursor, context.now(), key)
-            filters = ConversationFilters(asked.status, asked.channel, versions.followed)
+            filters = ConversationFilters(asked.status, asked.channel)
             rows = await read_conversations(connection, filters, paging.window, asked.limit + 1, paging.after)
         window = {"start_time": time_text(paging.window.start), "end_time": time_text(paging.window.end)}
         metadata = {
@@ -54,7 +53,7 @@ def conversations_router(context: ReadContext) -> APIRouter:
 
     @router.get("/{conversation_id}", summary="One conversation", responses=documented.errors(304, 404))
     async def get_conversation(request: Request, conversation_id: _Id) -> Response:
-        async with context.database.snapshot() as connection:
+        async with context.question() as connection:
             members = await read_conversation(connection, conversation_id, await read_versions(connection))
         if members is None:
             raise not_found(_NOT_FOUND)
@@ -62,7 +61,7 @@ def conversations_router(context: ReadContext) -> APIRouter:
 
     @router.get("/{conversation_id}/trail", summary="Every step of a conversation", responses=documented.errors(404))
     async def get_trail(conversation_id: _Id) -> Response:
-        async with context.database.snapshot() as connection:
+        async with context.question() as connection:
             steps = await read_trail(connection, conversation_id, await read_versions(connection))
         if steps is None:
             raise not_found(_NOT_FOUND)

@@ -16,8 +16,9 @@ from services.sink.endpoints.context import ReadContext
 from services.sink.endpoints.insights import filters_of, version_of
 from services.sink.endpoints.parameters import FilterParameters
 from services.sink.exports import csv_header, csv_line, ndjson_line
-from services.sink.reads.insights import stream_insights
+from services.sink.reads.insights import read_extent
 from services.sink.reads.members import insight_members
+from services.sink.reads.pages import open_list
 from services.sink.versions import KnownVersions, read_versions
 from services.sink.windows import Window
 
@@ -79,7 +80,9 @@ async def _chunks(
     version = version_of(asked, versions) or ""
     chunk = bytearray(csv_header() if is_csv else b"")
     async with places, context.database.snapshot() as connection:
-        async for row in stream_insights(connection, filters_of(asked, versions), window):
+        filters = filters_of(asked, versions)
+        found = await open_list(connection, filters, window, await read_extent(connection, filters.version_id))
+        async for row in found.stream():
             chunk += line_of(insight_members(row, version))
             if len(chunk) >= _CHUNK_BYTES:
                 yield bytes(chunk)

@@ -11,18 +11,16 @@ from services.sink.endpoints import documented
 from services.sink.endpoints.answers import json_answer, not_found, tagged_answer
 from services.sink.endpoints.context import Paging, ReadContext, page_of
 from services.sink.endpoints.parameters import FilterParameters, InsightParameters
+from services.sink.reads.filters import ORDERS, InsightFilters
 from services.sink.reads.insights import (
-    InsightFilters,
-    Total,
-    count_matches,
-    cursor_after,
-    read_available,
+    available_members,
     read_completion,
+    read_extent,
     read_insight,
     read_other_versions,
-    read_page,
 )
 from services.sink.reads.members import insight_members, time_text
+from services.sink.reads.pages import Total, cursor_after, open_list
 from services.sink.versions import KnownVersions, read_versions
 
 _NOT_FOUND = "There is no insight under this id."
@@ -41,24 +39,23 @@ def insights_router(context: ReadContext) -> APIRouter:
         dependencies=[reader],
     )
     async def list_insights(request: Request, asked: Annotated[InsightParameters, Query()]) -> Response:
-        async with context.database.snapshot() as connection:
+        async with context.question() as connection:
             versions = await read_versions(connection)
             key = await context.cursor_key(connection)
             paging = page_of(asked, _question(asked, versions), asked.cursor, context.now(), key)
             filters = filters_of(asked, versions)
-            rows = await read_page(
-                connection, filters, paging.window, asked.order, limit=asked.limit + 1, after=paging.after
-            )
-            total = await count_matches(connection, filters, paging.window)
-            available = await read_available(connection, filters.version_id)
-            others = await read_other_versions(connection, filters.version_id, available)
+            extent = await read_extent(connection, filters.version_id)
+            found = await open_list(connection, filters, paging.window, extent)
+            total = await found.total()
+            rows = await found.page(ORDERS[asked.order], limit=asked.limit + 1, after=paging.after, total=total)
+            others = await read_other_versions(connection, filters.version_id, extent)
         version = version_of(asked, versions)
         metadata = {
             **_totals(total),
             **_window(paging),
             "returned_count": min(len(rows), asked.limit),
             "next_cursor": paging.next_cursor(rows, asked.limit, cursor_after),
-            "available": available,
+            "available": available_members(extent),
             "other_versions": others,
             "analysis_version": version,
         }
@@ -72,7 +69,7 @@ def insights_router(context: ReadContext) -> APIRouter:
         dependencies=[reader],
     )
     async def get_insight(request: Request, insight_id: UUID) -> Response:
-        async with context.database.snapshot() as connection:
+        async with context.question() as connection:
             members = await read_insight(connection, insight_id, await read_versions(connection))
         if members is None:
             raise not_found(_NOT_FOUND)
@@ -85,7 +82,7 @@ def insights_router(context: ReadContext) -> APIRouter:
         dependencies=[operator],
     )
     async def get_completion(insight_id: UUID) -> Response:
-        async with context.database.snapshot() as connection:
+        async with context.question() as connection:
             rows = await read_completion(connection, insight_id)
         if not rows:
             raise not_found("No completion is kept of this insight: it came from no model, or was erased.")

@@ -12,7 +12,7 @@ from services.sink.endpoints import documented
 from services.sink.endpoints.answers import json_answer, tagged_answer
 from services.sink.endpoints.context import ReadContext
 from services.sink.endpoints.parameters import BucketName, TrendParameters, refused
-from services.sink.reads.insights import read_available, read_other_versions
+from services.sink.reads.insights import available_members, read_extent, read_other_versions
 from services.sink.reads.members import time_text
 from services.sink.reads.status import read_status
 from services.sink.reads.trends import TrendQuestion, read_trends
@@ -30,15 +30,15 @@ def trends_router(context: ReadContext) -> APIRouter:
         "/trends", tags=["trends"], summary="Trends of a window", responses=documented.example(documented.TRENDS, 304)
     )
     async def get_trends(request: Request, asked: Annotated[TrendParameters, Query()]) -> Response:
-        async with context.database.snapshot() as connection:
+        async with context.question() as connection:
             versions = await read_versions(connection)
             question = _question(asked, versions, context.now())
             try:
                 members = await read_trends(connection, question)
             except TooManyBuckets as error:
                 raise refused("bucket", f"gives more than {MAX_BUCKETS} buckets; ask for days or less time") from error
-            available = await read_available(connection, question.version_id)
-            others = await read_other_versions(connection, question.version_id, available)
+            extent = await read_extent(connection, question.version_id)
+            others = await read_other_versions(connection, question.version_id, extent)
         window = question.window
         return tagged_answer(
             request,
@@ -50,7 +50,7 @@ def trends_router(context: ReadContext) -> APIRouter:
                 "tz": asked.tz,
                 "analysis_version": asked.analysis_version or versions.active,
                 **members,
-                "available": available,
+                "available": available_members(extent),
                 "other_versions": others,
             },
         )
@@ -59,7 +59,7 @@ def trends_router(context: ReadContext) -> APIRouter:
         "/status", tags=["status"], summary="How it all stands", responses=documented.example(documented.STATUS)
     )
     async def get_status() -> Response:
-        async with context.database.snapshot() as connection:
+        async with context.question() as connection:
             members = await read_status(connection, await read_versions(connection), context.now())
         return json_answer({**members, "lag": await context.lag.by_topic()})
 

@@ -2,12 +2,16 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import timedelta
+from functools import partial
 from typing import Any
 
 from pydantic import JsonValue
 
 from services.sink.cursors import Cursor, micros_of, moment_of
 from services.sink.reads.conditions import Conditions
+from services.sink.reads.counts import minutes_of_conversations
+from services.sink.reads.filters import NEWEST
 from services.sink.reads.members import (
     Row,
     conversation_members,
@@ -17,6 +21,8 @@ from services.sink.reads.members import (
     revision_text,
     time_text,
 )
+from services.sink.reads.slices import slices
+from services.sink.sql import pages as pages_sql
 from services.sink.sql import reads as sql
 from services.sink.versions import KnownVersions
 from services.sink.windows import Window
@@ -138,47 +144,58 @@ def _ended(outcome: Row, version: str) -> dict[str, JsonValue]:
 
 @dataclass(frozen=True, slots=True)
 class ConversationFilters:
-    """Which conversations are asked for; `followed` are the versions whose outcomes decide the status."""
+    """Which conversations are asked for."""
 
     status: str | None
     channel: str | None
-    followed: Sequence[int]
 
 
 async def read_conversations(
     connection: Any, filters: ConversationFilters, window: Window, limit: int, after: Cursor | None
 ) -> list[Row]:
-    """Conversations of the window, newest first."""
-    conditions = Conditions()
-    conditions.add("c.occurred_at >= {start} AND c.occurred_at < {end}", start=window.start, end=window.end)
-    if filters.status is not None:
-        _add_status(conditions, filters.status, filters.followed)
-    if filters.channel is not None:
-        conditions.add("c.channel = {channel}", channel=filters.channel)
+    """Conversations of the window, newest first: read through the minutes that hold some, as rollups tell."""
     if after is not None:
-        conditions.add(
-            "(c.occurred_at, c.conversation_id) < ({moment}, {conversation_id})",
-            moment=moment_of(int(after.after)),
-            conversation_id=after.conversation_id,
-        )
-    query = sql.CONVERSATIONS_BY_TIME.format(conditions=conditions, limit=conditions.bind(limit))
-    rows: list[Row] = await connection.fetch(query, *conditions.values)
+        window = Window(window.start, min(window.end, moment_of(int(after.after)) + timedelta(microseconds=1)))
+    if filters.status is None and filters.channel is None:
+        return await _in_ranges(connection, filters, [window], limit, after)
+    rows: list[Row] = []
+    read = partial(minutes_of_conversations, connection, filters.channel, filters.status)
+    async for ranges in slices(read, window, limit):
+        rows += await _in_ranges(connection, filters, ranges, limit - len(rows), after)
+        if len(rows) >= limit:
+            break
     return rows
 
 
-def _add_status(conditions: Conditions, status: str, followed: Sequence[int]) -> None:
-    """The status, and what lets an index find the few that have it (the status itself is in none: HOT updates)."""
-    conditions.add("c.status = {status}::text::conversation_status", status=status)
-    if status in {"queued", "processing"}:
-        conditions.add("c.unfinished_since IS NOT NULL")
-    elif status in {"failed", "skipped"}:
+async def _in_ranges(
+    connection: Any, filters: ConversationFilters, ranges: Sequence[Window], limit: int, after: Cursor | None
+) -> list[Row]:
+    query, values = conversations_query(filters, ranges, limit, after)
+    rows: list[Row] = await connection.fetch(query, *values)
+    return rows
+
+
+def conversations_query(
+    filters: ConversationFilters, ranges: Sequence[Window], limit: int, after: Cursor | None
+) -> tuple[str, Sequence[Any]]:
+    """The statement of a page, and its values."""
+    conditions = Conditions()
+    if filters.status is not None:
+        conditions.add("o.status = {status}::text::conversation_status", status=filters.status)
+    if filters.channel is not None:
+        conditions.add("o.channel = {channel}", channel=filters.channel)
+    if after is not None:
         conditions.add(
-            "c.conversation_id IN (SELECT p.conversation_id FROM current_outcomes p "
-            "WHERE p.version_id = ANY ({followed}::smallint[]) AND p.kind = {kind}::text::conversation_status "
-            "AND p.kind IN ('failed', 'skipped'))",
-            followed=list(followed),
-            kind=status,
+            "(o.occurred_at, o.conversation_id) < ({moment}, {conversation_id})",
+            moment=moment_of(int(after.after)),
+            conversation_id=after.conversation_id,
         )
+    bound = {
+        "lows": conditions.bind([one.start for one in ranges]),
+        "highs": conditions.bind([one.end for one in ranges]),
+        "limit": conditions.bind(limit),
+    }
+    return pages_sql.CONVERSATIONS.format(conditions=conditions, order=NEWEST.sql, **bound), conditions.values
 
 
 def conversation_cursor(row: Row, window: Window) -> Cursor:

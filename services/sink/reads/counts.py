@@ -4,8 +4,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from services.sink.reads.filters import InsightFilters
+from services.sink.reads.slices import Minute
 from services.sink.rows import SCORE_UNIT
 from services.sink.sql import counts as sql
+from services.sink.sql import pages as pages_sql
 from services.sink.windows import Span, Window, spans_of
 
 
@@ -74,3 +77,25 @@ async def read_coverage(connection: Any, channel: str | None, window: Window) ->
     columns = _span_columns(spans_of(window, [window.start]))[1:]
     row = await connection.fetchrow(sql.COVERAGE, channel or "", *columns)
     return {name: int(row[name]) for name in ("completed", "skipped", "failed", "in_flight")}
+
+
+_COUNTED = {None: "positive + neutral + negative", "positive": "positive", "neutral": "neutral", "negative": "negative"}
+_STATUSES = ("queued", "processing", "completed", "skipped", "failed")
+
+
+async def minutes_with(connection: Any, filters: InsightFilters, window: Window, limit: int) -> list[Minute]:
+    """The last minutes of a window that hold such insights (but for words and confidence), newest first."""
+    query = pages_sql.MINUTES.format(counted=_COUNTED[filters.sentiment])
+    cell = (filters.version_id, filters.channel or "", filters.topic or "")
+    rows = await connection.fetch(query, *cell, window.start, window.end, limit)
+    return [Minute(row["bucket"], row["total"]) for row in rows]
+
+
+async def minutes_of_conversations(
+    connection: Any, channel: str | None, status: str | None, window: Window, limit: int
+) -> list[Minute]:
+    """The last minutes of a window that hold such conversations, newest first, at most so many."""
+    counted = " + ".join(one for one in _STATUSES if status in {None, one})
+    query = pages_sql.STATUS_MINUTES.format(counted=counted)
+    rows = await connection.fetch(query, channel or "", window.start, window.end, limit)
+    return [Minute(row["bucket"], row["total"]) for row in rows]

@@ -28,35 +28,6 @@ FULL_INSIGHT = """
         i.path, i.model, i.batch_id, i.lane, i.input_tokens, i.output_tokens, i.cost_usd, i.started_at,
         i.analyzed_at, i.stored_at"""
 
-INSIGHT_PAGE = f"""
-    SELECT {{sort}} AS sort_value, o.occurred_at, o.channel, t.opening, {FULL_INSIGHT},
-        (o.revision_ms, o.revision_offset) > (o.shown_revision_ms, o.shown_revision_offset)
-            OR coalesce((c.revision_ms, c.revision_offset) > (o.shown_revision_ms, o.shown_revision_offset), false)
-            AS stale
-    FROM (
-        SELECT * FROM current_outcomes o
-        WHERE {{conditions}}
-        ORDER BY {{order}} LIMIT {{limit}}
-    ) o
-    JOIN insights i ON i.insight_id = o.insight_id
-    LEFT JOIN conversation_turns t ON t.conversation_id = o.conversation_id
-    LEFT JOIN conversations c ON c.conversation_id = o.conversation_id
-    ORDER BY {{order}}
-"""
-
-COUNT_UP_TO = """
-    SELECT count(*) FROM (SELECT FROM current_outcomes o WHERE {conditions} LIMIT {limit}) matching
-"""
-
-SAYS_ALL = """EXISTS (
-            SELECT FROM conversation_turns t WHERE t.conversation_id = o.conversation_id
-            AND t.turns::text ILIKE ALL ({escaped}::text[])
-            AND (SELECT string_agg(turn->>'text', ' ') FROM json_array_elements(t.turns) AS turn)
-                ILIKE ALL ({patterns}::text[])
-        )"""
-"""Whether all words occur in the turns: first in the JSON as it stands, where they are written with JSON's escapes
-(cheap, and never misses one), then in the words alone, without the names of members."""
-
 INSIGHT = f"""
     SELECT {FULL_INSIGHT}, i.occurred_at, i.channel, t.opening,
         coalesce(o.insight_id = i.insight_id, false) AS is_current,
@@ -89,13 +60,6 @@ OUTCOMES_OF = """
 INSIGHTS_OF = f"""
     SELECT {FULL_INSIGHT}, i.occurred_at, i.channel, NULL AS opening, false AS stale
     FROM insights i WHERE i.conversation_id = $1 ORDER BY i.analyzed_at DESC, i.insight_id LIMIT $2
-"""
-
-CONVERSATIONS_BY_TIME = """
-    SELECT c.conversation_id, c.status, c.status_at, c.received_at, c.occurred_at, c.channel, c.language, t.opening,
-        c.occurred_at AS sort_value
-    FROM conversations c LEFT JOIN conversation_turns t USING (conversation_id)
-    WHERE {conditions} ORDER BY c.occurred_at DESC, c.conversation_id DESC LIMIT {limit}
 """
 
 STATUS_COUNTS = """

@@ -1,0 +1,187 @@
+"""Lists of insights: totals, pages and files, each by the route whose work is bounded.
+
+The choice rests on exact counts from rollups. The newest are read through the minutes that hold what is asked for;
+rare words come from the index of words; other orders sort what is few, and merge the first of each day of what is many.
+"""
+
+import asyncio
+from collections.abc import AsyncIterator, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from functools import partial
+from typing import Any
+
+from services.sink.cursors import Cursor, micros_of, moment_of
+from services.sink.reads.counts import minutes_with, sentiment_counts
+from services.sink.reads.filters import NEWEST, InsightFilters, Order
+from services.sink.reads.members import Row
+from services.sink.reads.routes import Routes, Statement
+from services.sink.reads.slices import slices
+from services.sink.reads.words import read_words
+from services.sink.windows import Window, days_of
+
+COUNTED_UP_TO = 10_000
+"""How far matches are counted for filters that no rollup covers."""
+_COUNTING_SECONDS = 0.5
+"""How long such a count may take when words are frequent and have to be looked for row by row."""
+_SORTED_AT_MOST = 10_000
+"""So many rows are read whole and sorted; of more, the first of each day come from an index."""
+_STREAM_ROWS = 500
+_SLICE_ROWS = 5_000
+_NOT_ALL_MATCH = 4
+"""Where rollups do not know all filters, each slice is so much larger than the one before."""
+_MICROSECOND = timedelta(microseconds=1)
+
+
+@dataclass(frozen=True, slots=True)
+class Total:
+    """How many match; when it is not exact, there are more than this."""
+
+    count: int
+    is_exact: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class InsightList:
+    """A list that was asked for, and what is known of it before a row is read."""
+
+    connection: Any
+    routes: Routes
+    rows: int
+    """How many there are but for words and confidence: exact."""
+    days: Sequence[datetime]
+    """Those of the window that may hold insights."""
+    sure: int | None = None
+    """How many are as sure as is asked, counted up to a bound and but for other filters; None when words are asked."""
+
+    @property
+    def filters(self) -> InsightFilters:
+        return self.routes.filters
+
+    async def total(self) -> Total:
+        """Exact at any size for filters by time, sentiment, topic, channel and version; else counted up to a bound."""
+        if self.rows == 0 or self.filters.are_in_rollups:
+            return Total(self.rows)
+        limit = COUNTED_UP_TO + 1
+        if self._says_rare_words(limit):
+            return await self._counted(self.routes.saying(limit=limit))
+        if self.sure is None:
+            return await self._counted_slowly(limit)
+        if not self.filters.are_narrow:
+            return Total(min(self.sure, COUNTED_UP_TO), is_exact=self._are_few_sure)
+        return await (
+            self._counted(self.routes.confident(self.days, limit=limit))
+            if self._are_few_sure
+            else self._counted_slowly(limit)
+        )
+
+    async def _counted(self, statement: Statement) -> Total:
+        found = await self.connection.fetchval(statement.count, *statement.values)
+        return Total(min(found, COUNTED_UP_TO), is_exact=found <= COUNTED_UP_TO)
+
+    async def _counted_slowly(self, limit: int) -> Total:
+        """Slice by slice until the bound, or until it takes too long: then there are more than were counted."""
+        clock = asyncio.get_running_loop().time
+        until = clock() + _COUNTING_SECONDS
+        found = 0
+        async for ranges in self._slices(self.routes.window, _SLICE_ROWS, growth=1):
+            if clock() > until:
+                return Total(found, is_exact=False)
+            statement = self.routes.in_ranges(ranges, limit=limit - found)
+            found += await self.connection.fetchval(statement.count, *statement.values)
+            if found >= limit:
+                return Total(COUNTED_UP_TO, is_exact=False)
+        return Total(found)
+
+    async def page(self, order: Order, *, limit: int, after: Cursor | None, total: Total) -> list[Row]:
+        """At most `limit` rows that follow the cursor's; `sort_value` is what a cursor carries."""
+        if total.is_exact and total.count == 0:
+            return []
+        if self._is_by_words(limit if order is NEWEST else limit * len(self.days), total):
+            return await self._fetch(self.routes.saying(order, limit=limit, after=after))
+        if self._are_few_sure:
+            return await self._fetch(self.routes.confident(self.days, order, limit=limit, after=after))
+        if order is NEWEST:
+            return await self._newest(limit, after)
+        if self.rows > _SORTED_AT_MOST:
+            return await self._fetch(self.routes.by_days(self.days, order, limit=limit, after=after))
+        ranges = [one async for some in self._slices(self.routes.window, self.rows) for one in some]
+        return await self._fetch(self.routes.in_ranges(ranges, order, limit=limit, after=after))
+
+    def _is_by_words(self, wanted: int, total: Total) -> bool:
+        """What was counted by words is few: reading them is no dearer, whatever the planner had believed."""
+        return self._says_rare_words(wanted) or (total.is_exact and self._says_rare_words(COUNTED_UP_TO + 1))
+
+    async def _newest(self, limit: int, after: Cursor | None) -> list[Row]:
+        window = self.routes.window
+        if after is not None:
+            window = Window(window.start, min(window.end, moment_of(int(after.after)) + _MICROSECOND))
+        if self.filters.are_in_rollups and not self.filters.are_narrow:
+            return await self._fetch(self.routes.in_ranges([window], limit=limit, after=after))
+        rows: list[Row] = []
+        words = self.routes.words
+        async for ranges in self._slices(window, words.rows_until(limit) if words else limit):
+            rows += await self._fetch(self.routes.in_ranges(ranges, limit=limit - len(rows), after=after))
+            if len(rows) >= limit:
+                break
+        return rows
+
+    async def stream(self) -> AsyncIterator[Row]:
+        """All that match, newest first, by cursors of the server: memory stays the same however many there are."""
+        if self.rows == 0:
+            return
+        if self._says_rare_words(self.rows):
+            async for row in self._cursor(self.routes.saying(limit=None)):
+                yield row
+            return
+        async for ranges in self._slices(self.routes.window, _SLICE_ROWS, growth=1):
+            async for row in self._cursor(self.routes.in_ranges(ranges, limit=None)):
+                yield row
+
+    def _says_rare_words(self, wanted: int) -> bool:
+        return self.routes.words is not None and self.routes.words.are_rare(self.rows, wanted)
+
+    @property
+    def _are_few_sure(self) -> bool:
+        return self.sure is not None and self.sure <= COUNTED_UP_TO
+
+    def _slices(self, window: Window, rows: int, *, growth: int = _NOT_ALL_MATCH) -> AsyncIterator[list[Window]]:
+        read = partial(minutes_with, self.connection, self.filters)
+        return slices(read, window, rows, growth=1 if self.filters.are_in_rollups else growth)
+
+    async def _fetch(self, statement: Statement) -> list[Row]:
+        rows: list[Row] = await self.connection.fetch(statement.insights, *statement.values)
+        return rows
+
+    def _cursor(self, statement: Statement) -> AsyncIterator[Row]:
+        cursor: AsyncIterator[Row] = self.connection.cursor(
+            statement.insights, *statement.values, prefetch=_STREAM_ROWS
+        )
+        return cursor
+
+
+async def open_list(connection: Any, filters: InsightFilters, window: Window, extent: Window | None) -> InsightList:
+    """Look at what the rollups and the planner know; `extent` is where the version has insights."""
+    if filters.version_id is None or extent is None:
+        return InsightList(connection, Routes(filters, window), 0, ())
+    days = days_of(Window(max(window.start, extent.start), min(window.end, extent.end)))
+    counts = await sentiment_counts(connection, filters.version_id, filters.channel, filters.topic, window)
+    rows = counts.by_sentiment()[filters.sentiment] if filters.sentiment else counts.total
+    routes = Routes(filters, window)
+    if rows == 0:
+        return InsightList(connection, routes, 0, days)
+    if filters.words:
+        words = await read_words(connection, filters.words)
+        return InsightList(connection, Routes(filters, window, words), 0 if words is None else rows, days)
+    sure = None
+    if filters.min_confidence is not None:
+        query, values = routes.count_confident(days, COUNTED_UP_TO + 1)
+        sure = await connection.fetchval(query, *values)
+    return InsightList(connection, routes, rows, days, sure)
+
+
+def cursor_after(row: Row, window: Window) -> Cursor:
+    """The cursor of the page that follows this row."""
+    value = row["sort_value"]
+    after = value if isinstance(value, int | float) else micros_of(value)
+    return Cursor(window, after, row["conversation_id"])
