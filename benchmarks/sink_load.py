@@ -1,0 +1,97 @@
+"""Records as the sink gets them: conversations of five turns, each with its insight, as Kafka would deliver them."""
+
+import uuid
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+
+from schemas.codec import RawRecord, encode
+from schemas.conversation_received import ConversationReceived, Role, Turn, content_hash_of
+from schemas.envelope import new_envelope
+from schemas.event import Revision
+from schemas.insight_produced import InsightProduced, Path, Sentiment, insight_id_of
+from schemas.topics import ANALYZED, RECEIVED
+from services.sink.batch import Place
+from services.sink.decoding import PlacedRecord
+
+RECORD_TOPICS = (Place(RECEIVED.name, 0), Place(ANALYZED.name, 0))
+TURNS = 5
+SUBJECTS = ("delivery", "refund", "billing", "account", "cancellation", "baggage", "booking", "other")
+SENTENCE = "I have been waiting for an answer since last week and nobody tells me where number {} is. "
+
+
+@dataclass(frozen=True)
+class Load:
+    """One round's records, in the order of their offsets, received ones first."""
+
+    received: list[RawRecord]
+    analyzed: list[RawRecord]
+
+
+def conversation(name: str, number: int, now: datetime) -> ConversationReceived:
+    turns = tuple(
+        Turn(role=Role.AGENT if turn % 2 else Role.CUSTOMER, text=SENTENCE.format(number * TURNS + turn))
+        for turn in range(TURNS)
+    )
+    return ConversationReceived(
+        conversation_id=name,
+        received_at=now,
+        occurred_at=now - timedelta(seconds=number % 3600),
+        turns=turns,
+        channel="chat",
+        content_hash=content_hash_of(turns),
+    )
+
+
+def insight(said: ConversationReceived, revision: Revision, number: int) -> InsightProduced:
+    subject = SUBJECTS[number % len(SUBJECTS)]
+    return InsightProduced(
+        conversation_id=said.conversation_id,
+        revision=revision,
+        content_hash=said.content_hash,
+        analysis_version="offline-1",
+        occurred_at=said.occurred_at,
+        channel=said.channel,
+        insight_id=insight_id_of(said.conversation_id, said.content_hash, "offline-1"),
+        sentiment_score=(number * 7919 % 2001 - 1000) / 1000,
+        sentiment=Sentiment.UNKNOWN,
+        clusters=(subject,),
+        topics=(subject,),
+        confidence=0.8,
+        reasoning="The customer waits for an answer: “since last week and nobody tells me”.",
+        evidence="since last week and nobody tells me",
+        summary="The customer has waited for an answer since last week.",
+        path=Path.OFFLINE,
+        model="offline-1",
+        batch_id=uuid.uuid4(),
+        started_at=said.received_at,
+        analyzed_at=said.received_at,
+    )
+
+
+def new_load(count: int, first_offsets: Sequence[int]) -> Load:
+    """Fresh conversations; their ids are ordered by time, as those of the ingress are."""
+    now = datetime.now(UTC)
+    timestamp_ms = int(now.timestamp() * 1000)
+    tag = uuid.uuid4().hex[:8]
+    load = Load([], [])
+    for number in range(count):
+        said = conversation(f"conv_{timestamp_ms:012x}{number:06}{tag}", number, now)
+        offset = first_offsets[0] + number
+        for topic, records, event, place in (
+            (RECEIVED, load.received, said, offset),
+            (ANALYZED, load.analyzed, insight(said, Revision(timestamp_ms, offset), number), first_offsets[1] + number),
+        ):
+            value, headers = encode(event, new_envelope("/undertone/benchmark", now))
+            key = said.conversation_id.encode()
+            records.append(RawRecord(topic.name, 0, place, timestamp_ms, key, value, headers))
+    return load
+
+
+def batches_of(load: Load, size: int) -> Iterator[list[PlacedRecord]]:
+    """As a sink gets them that is behind: as many postings as outcomes in each batch."""
+    half = size // 2
+    for low in range(0, len(load.received), half):
+        received = load.received[low : low + half]
+        analyzed = load.analyzed[low : low + half]
+        yield [PlacedRecord(Place(one.topic, 0), one) for one in (*received, *analyzed)]
