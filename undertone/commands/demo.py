@@ -13,6 +13,7 @@ from rich.console import Console
 from rich.text import Text
 
 from services.runtime.settings import load_settings
+from undertone.command_path import activation
 from undertone.commands.demo_engines import OFFLINE, DemoEngine, chosen_engine
 from undertone.demo import Result, follow, sample_ids, send_sample
 from undertone.embedded.foreground import EXIT_INTERRUPTED, run_in_foreground
@@ -153,7 +154,8 @@ class Demo:
         console.print()
         console.print(findings(result.conversations.values()))
         console.print(took(self._seconds, time.monotonic() - self._began))
-        console.print(next_steps(self._program(), *self._usual_addresses(), next(iter(result.conversations), "ID")))
+        example = next(iter(result.conversations), "ID")
+        console.print(next_steps(self._program(), *self._usual_addresses(), example, activation()))
         console.print()
 
     def _who(self) -> str:

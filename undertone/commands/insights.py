@@ -1,6 +1,9 @@
 """`undertone insights`, `trends` and `show`: the read API for people who do not speak curl."""
 
 import json
+import re
+import shlex
+import uuid
 from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum
@@ -9,12 +12,14 @@ from urllib.parse import quote
 
 import typer
 
+from schemas.event import ID_PATTERN
 from services.runtime.settings import load_settings
 from undertone import settings as addresses
 from undertone.console import output
-from undertone.errors import CommandError
+from undertone.errors import CommandError, UsageProblem
 from undertone.read_api import NotFoundError, ReadApi
 from undertone.settings import CommandLineSettings
+from undertone.subject_names import subject_named
 from undertone.times import parse_moment
 from undertone.views.conversation import conversation_view
 from undertone.views.insights import footer, insights_table, nothing_found
@@ -64,7 +69,9 @@ def register(app: typer.Typer) -> None:
 
 def insights(  # noqa: PLR0917 - typer reads options from parameters
     sentiment: Annotated[Sentiment | None, typer.Option(help="Only those that felt so.")] = None,
-    subject: Annotated[str | None, typer.Option(help="Only those about this subject.", show_default=False)] = None,
+    subject: Annotated[
+        str | None, typer.Option(help="Only those about this subject, by title or slug.", show_default=False)
+    ] = None,
     channel: Annotated[str | None, typer.Option(help="Only those of this channel.", show_default=False)] = None,
     since: _SINCE = None,
     until: _UNTIL = None,
@@ -78,6 +85,7 @@ def insights(  # noqa: PLR0917 - typer reads options from parameters
 ) -> None:
     """List what was found in the last 24 hours or since --since, newest first, with quotes."""
     now = datetime.now(UTC)
+    subject = _slug(subject)
     parameters: dict[str, object] = {
         **_window(since, until, now),
         "sentiment": sentiment.value if sentiment else None,
@@ -105,7 +113,9 @@ def trends(  # noqa: PLR0917 - typer reads options from parameters
     days: Annotated[int | None, typer.Option(min=1, max=3650, help="The last so many days.")] = None,
     since: _SINCE = None,
     until: _UNTIL = None,
-    subject: Annotated[str | None, typer.Option(help="Only this subject.", show_default=False)] = None,
+    subject: Annotated[
+        str | None, typer.Option(help="Only this subject, by title or slug.", show_default=False)
+    ] = None,
     channel: Annotated[str | None, typer.Option(help="Only this channel.", show_default=False)] = None,
     version: _VERSION = None,
     url: _URL = None,
@@ -116,6 +126,7 @@ def trends(  # noqa: PLR0917 - typer reads options from parameters
     if days is not None and (since or until):
         raise typer.BadParameter("use either --days or --since and --until.")
     now = datetime.now(UTC)
+    subject = _slug(subject)
     window = _window(since, until, now) if since or until else {"days": days or 7}
     parameters = {**window, "topic": subject, "channel": channel, "analysis_version": version}
     answer = _get("/api/v1/trends", parameters, url, key)
@@ -134,20 +145,36 @@ def show(
     as_json: _JSON = False,
 ) -> None:
     """Show one conversation: its words, with those marked that speak for the result, and its insight."""
-    path = "/api/v1/conversations/"
+    if not re.fullmatch(ID_PATTERN, conversation_id):
+        raise UsageProblem(
+            f"{conversation_id[:80]!r} is no id: 1 to 128 of the characters A-Z a-z 0-9 . _ : - are; "
+            f"`undertone insights` lists ids."
+        )
     try:
-        answer = _get(path + quote(conversation_id, safe=""), {}, url, key)
+        answer = _conversation(conversation_id, url, key)
     except NotFoundError:
-        try:
-            insight = _get("/api/v1/insights/" + quote(conversation_id, safe=""), {}, url, key)
-            answer = _get(path + quote(str(insight["conversation_id"]), safe=""), {}, url, key)
-        except (CommandError, KeyError):
-            shown = conversation_id[:80]
-            raise CommandError(f"There is no conversation {shown!r}; `undertone insights` lists ids.") from None
+        answer = _conversation_of_insight(conversation_id, url, key)
     if as_json:
         _print_json(answer)
     else:
         output().print(conversation_view(answer))
+
+
+def _conversation(conversation_id: str, url: str | None, key: str | None) -> dict[str, Any]:
+    quoted = quote(conversation_id, safe="")
+    if not quoted.strip("."):
+        quoted = quoted.replace(".", "%2E")  # or the client takes the id for a step upwards
+    return _get(f"/api/v1/conversations/{quoted}", {}, url, key)
+
+
+def _conversation_of_insight(insight_id: str, url: str | None, key: str | None) -> dict[str, Any]:
+    """The conversation that an insight is about. Raises CommandError when the id is no insight's either."""
+    try:
+        insight = _get(f"/api/v1/insights/{uuid.UUID(insight_id)}", {}, url, key)
+        return _conversation(str(insight["conversation_id"]), url, key)
+    except (NotFoundError, ValueError):
+        shown = insight_id[:80]
+        raise CommandError(f"There is no conversation {shown!r}; `undertone insights` lists ids.") from None
 
 
 def _window(since: str | None, until: str | None, now: datetime) -> dict[str, object]:
@@ -161,10 +188,14 @@ def _window(since: str | None, until: str | None, now: datetime) -> dict[str, ob
     return {"start_time": start.isoformat(), "end_time": end.isoformat()}
 
 
+def _slug(subject: str | None) -> str | None:
+    return None if subject is None else subject_named(subject, "--subject")
+
+
 def _filters(sentiment: Sentiment | None, subject: str | None, channel: str | None, search: str | None) -> str:
     """The filters as they would stand on a command line."""
     given = {"--sentiment": sentiment, "--subject": subject, "--channel": channel, "--search": search}
-    return " ".join(f"{name} {value}" for name, value in given.items() if value)
+    return " ".join(f"{name} {shlex.quote(value)}" for name, value in given.items() if value)
 
 
 def _get(path: str, parameters: Mapping[str, object], url: str | None, key: str | None) -> dict[str, Any]:

@@ -16,11 +16,11 @@ from undertone.embedded.errors import AlreadyRunningError, NotRunningError
 from undertone.embedded.fetch import KafkaJars
 from undertone.embedded.foreground import run_in_foreground
 from undertone.embedded.kafka import silence_client_log
-from undertone.embedded.prepare import StackOptions
+from undertone.embedded.prepare import StackOptions, check_addresses
 from undertone.embedded.reporter import ConsoleReporter
 from undertone.embedded.settings import load_stack_settings
 from undertone.embedded.stack import Stack
-from undertone.embedded.state import read_state
+from undertone.embedded.state import make_home, read_state
 from undertone.embedded.status import gather_status
 from undertone.embedded.stop import purge, stop_running
 
@@ -82,6 +82,8 @@ def _up_here(options: StackOptions, console: Console, reporter: ConsoleReporter)
 
 
 def _up_detached(options: StackOptions, console: Console, reporter: ConsoleReporter) -> int:
+    check_addresses(options)
+    make_home(options.settings.home)
     if options.kafka is None:
         KafkaJars(options.settings.cache_dir).fetch(reporter)  # here, where its progress is seen
     servers = {"UNDERTONE_KAFKA": options.kafka, "UNDERTONE_POSTGRES": options.postgres}

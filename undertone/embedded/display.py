@@ -6,6 +6,8 @@ from datetime import timedelta
 from rich.console import Console
 from rich.text import Text
 
+from undertone.command_path import activation
+from undertone.console import harmless
 from undertone.embedded.status import PartStatus, StackStatus
 
 COMMAND = "undertone"
@@ -33,6 +35,12 @@ def show_addresses(console: Console, addresses: Mapping[str, str], logs: str, en
 
 
 def show_next_steps(console: Console, *, detached: bool) -> None:
+    """Print the commands to go on with, and how to get at them from another shell."""
+    activate = activation()
+    if activate is not None:
+        where = "" if detached else ", in another terminal"
+        effect = f"puts `{COMMAND}` on your path{where}"
+        console.print(Text.assemble("  ", (f"{activate:<34}", "bold"), (effect, "dim")))
     for command, effect in (
         (f"{COMMAND} ingest FILE", "send conversations"),
         (f"{COMMAND} insights --since 7d", "see what was found"),
@@ -92,9 +100,12 @@ def _facts(status: StackStatus) -> Iterator[Text]:
     if status.oldest_unfinished:
         oldest = status.oldest_unfinished
         yield _fact("oldest", f"{oldest.get('conversation_id')}, unfinished for {_duration(oldest.get('age_seconds'))}")
-    if status.lag is not None:
-        behind = {topic: lag for topic, lag in status.lag.items() if lag}
-        yield _fact("lag", ", ".join(f"{topic} {lag:,}" for topic, lag in behind.items()) or "none")
+    for part, lag in (("analyzer", status.analyzer_lag), ("sink", status.lag)):
+        if lag is not None:
+            behind = [f"{topic} {records:,}" for topic, records in lag.items() if records]
+            yield _fact(f"{part} lag", ", ".join(behind) or "none")
+    for lane, reason in status.holds.items():
+        yield _fact(f"{lane} is held", f"{harmless(reason)}; `{COMMAND} release --lane {lane}` ends it")
     if status.today is not None:
         today = status.today
         cost = f"{today.get('cost_usd') or 0:.4f} USD"

@@ -62,7 +62,7 @@ def prepared_stack(options: StackOptions, reporter: Reporter) -> Iterator[Prepar
 
     Raises AlreadyRunningError when an `up` runs on this folder, StackError for what a person must mend.
     """
-    _check_addresses(options)
+    check_addresses(options)
     home = options.settings.home
     with hold_home(home):
         left = read_state(home)
@@ -116,15 +116,23 @@ def _needed_ports(options: StackOptions) -> set[str]:
     return needed
 
 
-def _check_addresses(options: StackOptions) -> None:
+def check_addresses(options: StackOptions) -> None:
+    """Refuse addresses of servers that cannot be any. Raises WrongSettingError."""
     for server in (options.kafka or "").split(",") if options.kafka is not None else []:
         host, _, port = server.strip().rpartition(":")
-        if not host or not port.isdecimal() or not 1 <= int(port) <= 65535:
+        if not host or not (port.isascii() and port.isdecimal()) or not 1 <= int(port) <= 65535:
             raise WrongSettingError(f"--kafka wants HOST:PORT (several separated by commas), not {options.kafka!r}.")
-    if options.postgres is not None:
-        url = urlsplit(options.postgres)
-        if url.scheme not in {"postgresql", "postgres"} or not url.path.strip("/"):
-            raise WrongSettingError("--postgres wants postgresql://USER:PASSWORD@HOST:PORT/DATABASE.")
+    if options.postgres is not None and not _is_postgres_url(options.postgres):
+        raise WrongSettingError("--postgres wants postgresql://USER:PASSWORD@HOST:PORT/DATABASE.")
+
+
+def _is_postgres_url(text: str) -> bool:
+    try:
+        url = urlsplit(text)
+        _ = url.port  # raises for what is no number
+    except ValueError:
+        return False
+    return url.scheme in {"postgresql", "postgres"} and bool(url.hostname) and bool(url.path.strip("/"))
 
 
 def _warn_of_a_full_disk(home: Path, reporter: Reporter) -> None:

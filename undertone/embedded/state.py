@@ -13,7 +13,7 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
-from undertone.embedded.errors import AlreadyRunningError
+from undertone.embedded.errors import AlreadyRunningError, WrongSettingError
 from undertone.embedded.identity import is_same_process, process_start_time
 
 STATE_FILE = "state.json"
@@ -80,13 +80,24 @@ def write_state(home: Path, state: StackState) -> None:
     unfinished.replace(home / STATE_FILE)
 
 
+def make_home(home: Path) -> None:
+    """Make the state folder. Raises WrongSettingError when it cannot be one."""
+    try:
+        home.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        reason = "is a file" if home.is_file() else f"cannot be made: {error.strerror}"
+        raise WrongSettingError(
+            f"The state folder {home} {reason}; name another one with --home or UNDERTONE_HOME."
+        ) from None
+
+
 @contextmanager
 def hold_home(home: Path) -> Iterator[None]:
     """Make the state folder and hold it; the system lets go of it however this process ends.
 
-    Raises AlreadyRunningError when another process holds it.
+    Raises AlreadyRunningError when another process holds it, WrongSettingError for a place where none can be.
     """
-    home.mkdir(parents=True, exist_ok=True)
+    make_home(home)
     with (home / LOCK_FILE).open("a") as lock:
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)

@@ -5,18 +5,21 @@ Works while parts are dead: a question that nobody answers becomes a problem tha
 
 import asyncio
 import time
-from dataclasses import dataclass, field
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 import httpx
 import psutil
 
-from undertone.embedded.kafka import answers_metadata
+from undertone.embedded.kafka import accepts_connections, answers_metadata
+from undertone.embedded.lag import analyzer_lag
 from undertone.embedded.postgres import answers_query
-from undertone.embedded.services import SERVICES, local_client
+from undertone.embedded.services import SERVICES, Servers, kafka_connection, local_client
 from undertone.embedded.state import ProcessState, StackState, read_state
 
+_CONNECT_SECONDS = 2.0
 ADDRESS_OF = {"ingress": "ingress", "analyzer": "analyzer", "sink": "read_api"}
 
 
@@ -58,6 +61,11 @@ class StackStatus:
     conversations: dict[str, int] | None = None
     oldest_unfinished: dict[str, Any] | None = None
     lag: dict[str, int] | None = None
+    """Of the sink, by topic."""
+    analyzer_lag: dict[str, int] | None = None
+    """Of the analyzer, by topic: one a lane."""
+    holds: dict[str, str] = field(default_factory=dict)
+    """Why a lane starts no analyses at the moment."""
     today: dict[str, Any] | None = None
     problems: list[str] = field(default_factory=list)
 
@@ -77,14 +85,16 @@ async def gather_status(home: Path, api_key: str | None = None) -> StackStatus:
     headers = {"X-API-Key": api_key} if api_key else {}
     async with local_client() as client:
         client.headers.update(headers)
-        ready_answers, api_answer, servers = await asyncio.gather(
+        ready_answers, api_answer, servers, behind = await asyncio.gather(
             asyncio.gather(*(_get(client, f"{state.addresses[ADDRESS_OF[name]]}/readyz") for name in SERVICES)),
             _get(client, f"{state.addresses['read_api']}/api/v1/status"),
             _ask_servers(state),
+            _ask_analyzer_lag(state),
         )
     answers = dict(zip(SERVICES, ready_answers, strict=True))
     parts = servers | {name: _service_status(state, name, answer) for name, answer in answers.items()}
-    return _summarise(home, state, parts, answers["analyzer"], api_answer)
+    summary = _summarise(home, state, parts, answers["analyzer"], api_answer)
+    return replace(summary, analyzer_lag=behind, holds=_holds(answers["analyzer"].body))
 
 
 @dataclass(frozen=True)
@@ -114,6 +124,19 @@ async def _ask_servers(state: StackState) -> dict[str, PartStatus]:
     if postgres:
         asked["postgres"] = _part_status(postgres, ready=await answers_query(state.addresses["postgres"]))
     return asked
+
+
+async def _ask_analyzer_lag(state: StackState) -> dict[str, int] | None:
+    """None while Kafka is away; a Kafka that is not ours is reached as the environment says."""
+    if not await accepts_connections(state.addresses["kafka"], _CONNECT_SECONDS):
+        return None
+    servers = Servers(state.addresses["kafka"], state.addresses["postgres"], "kafka" in state.processes)
+    return await analyzer_lag(kafka_connection(servers, {}))
+
+
+def _holds(analyzer: Mapping[str, Any]) -> dict[str, str]:
+    """Lanes that are held for a time, and lanes that stand at a record until somebody acts."""
+    return {**(analyzer.get("holds") or {}), **(analyzer.get("blocked") or {})}
 
 
 def _service_status(state: StackState, name: str, answer: _Answer) -> PartStatus:

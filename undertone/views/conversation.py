@@ -67,7 +67,7 @@ def _insight(insight: Mapping[str, Any]) -> RenderableType:
     )
     if analysis.get("confidence") is not None:
         headline.append(f"  confidence {analysis['confidence']:.0%}", style="dim")
-    topics = ", ".join(titled(harmless(str(topic))) for topic in insight.get("topics") or ())
+    topics = "; ".join(titled(harmless(str(topic))) for topic in insight.get("topics") or ())
     if topics:
         headline.append(f"  {topics}")
     if insight.get("stale"):

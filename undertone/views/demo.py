@@ -78,7 +78,7 @@ def _id(insight: Insight) -> str:
 
 
 def _example(insight: Insight) -> Text:
-    topics = ", ".join(titled(harmless(str(topic))) for topic in list(insight.get("topics") or ())[:2])
+    topics = "; ".join(titled(harmless(str(topic))) for topic in list(insight.get("topics") or ())[:2])
     line = score(_analysis(insight).get("sentiment_score"), insight.get("sentiment"))
     line.append(f"  {topics}", style="default").append(f"  {harmless(_id(insight))}\n", style="dim")
     return line.append(quote(insight, _QUOTE_CHARACTERS))
@@ -94,11 +94,18 @@ def took(seconds: Mapping[str, float], in_all: float) -> RenderableType:
     return Group(Text(f"How long it took: {describe_seconds(in_all)}", style="bold"), _indented(Text(parts)))
 
 
-def next_steps(program: str, ingress_url: str, read_api_url: str, example_id: str) -> RenderableType:
-    """How to go on: commands, and three calls that work once the stack is up."""
+def next_steps(
+    program: str, ingress_url: str, read_api_url: str, example_id: str, activate: str | None = None
+) -> RenderableType:
+    """How to go on: commands, and three calls that work once the stack is up.
+
+    `activate` is what puts `undertone` on the path, where it is not there yet.
+    """
     commands = Table.grid(padding=(0, 2, 0, 0))
+    if activate is not None:
+        commands.add_row(Text(activate, style="cyan"), Text("put `undertone` on your path", style="dim"))
     for command, effect in (
-        (f"{program} up", "bring the same data back, in seconds"),
+        (f"{program} up", "start it again with the data of this demo"),
         ("undertone insights --since 8d", "list what was found, with quotes"),
         (f"undertone show {example_id}", "read one conversation and its insight"),
         ("undertone ingest FILE", "send conversations of your own"),

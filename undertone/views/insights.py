@@ -22,7 +22,7 @@ def insights_table(insights: Sequence[Insight]) -> Table:
     table = Table(box=None, padding=(0, 1, 1, 0), header_style="dim", show_edge=False)
     table.add_column("when", no_wrap=True)
     table.add_column("felt", no_wrap=True)
-    table.add_column("about", max_width=16)
+    table.add_column("about", max_width=20)
     table.add_column("what was said")
     for insight in insights:
         analysis = insight.get("grok_analysis") or {}

@@ -5,6 +5,8 @@ from typing import Any
 
 from rich.text import Text
 
+from schemas.subjects import subject_registry
+
 _STYLES = {"positive": "green", "neutral": "yellow", "negative": "red"}
 _BLOCKS = " ▏▎▍▌▋▊▉█"
 _LEVELS = "▁▂▃▄▅▆▇█"
@@ -45,8 +47,9 @@ def moment(value: Any, *, with_year: bool | None = None) -> str:
 
 
 def titled(slug: str) -> str:
-    """A subject's slug as words: `delivery_problems` as `delivery problems`."""
-    return slug.replace("_", " ")
+    """A subject as it is called before people; one that the registry does not know by its slug's words."""
+    title = subject_registry().title_of(slug)
+    return slug.replace("_", " ") if title == slug else title
 
 
 def change(now: int, before: int | None) -> Text:

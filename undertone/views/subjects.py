@@ -9,19 +9,16 @@ from rich.text import Text
 from schemas.subjects import SubjectRegistry
 from undertone.console import harmless
 
-_SHOWN_ALIASES = 3
-
 
 def subjects_table(registry: SubjectRegistry) -> Table:
-    """One row a subject: its title, its slug, and some of the names that count as it."""
+    """One row a subject: its title, its slug, and names that count as it, as many as fit."""
     table = _table()
-    table.add_column("subject")
+    table.expand = True
+    table.add_column("subject", no_wrap=True)
     table.add_column("slug", no_wrap=True)
-    table.add_column("also called")
+    table.add_column("also called", no_wrap=True, overflow="ellipsis", ratio=1)
     for subject in registry.subjects:
-        more = len(subject.aliases) - _SHOWN_ALIASES
-        aliases = ", ".join(subject.aliases[:_SHOWN_ALIASES]) + (f" and {more} more" if more > 0 else "")
-        table.add_row(subject.title, Text(subject.slug, style="cyan"), Text(aliases, style="dim"))
+        table.add_row(subject.title, Text(subject.slug, style="cyan"), Text(", ".join(subject.aliases), style="dim"))
     return table
 
 

@@ -14,7 +14,7 @@ from undertone.views.parts import bar, change, feeling_style, sparkline, titled
 SENTIMENTS = ("positive", "neutral", "negative")
 _MAX_BUCKETS = 31
 _BAR_WIDTH = 28
-_MAX_NAME = 30
+_MAX_NAME = 34
 
 Trends = Mapping[str, Any]
 

@@ -1,3 +1,5 @@
+from pathlib import Path
+
 import pytest
 import typer
 
@@ -95,6 +97,23 @@ def test_every_command_that_help_lists_is_there_and_explains_itself(name: str) -
         (["ingest", "a.jsonl", "--batch-size", "501"], "--batch-size"),
         (["ingest", "a.jsonl", "--api-url", "ftp://x"], "--api-url is 'ftp://x'"),
         (["show"], ""),
+        (["show", ""], "'' is no id"),
+        (["show", "a b"], "'a b' is no id"),
+        (["show", "x" * 129], "is no id"),
+        (["insights", "--subject", "bagage"], "there are baggage,"),
+        (["trends", "--subject", ""], "--subject is ''"),
+        (["hold"], "Missing option '--reason'"),
+        (["hold", "--reason", "x", "--for", "3h"], "a hold lasts at most 2 h"),
+        (["hold", "--reason", "x", "--for", "soon"], "--for is 'soon'"),
+        (["hold", "--reason", " "], "--reason must be one line"),
+        (["hold", "--reason", "x", "--lane", "fast"], "Invalid value for '--lane'"),
+        (["release", "--reason", "a\nb"], "--reason must be one line"),
+        (["subjects", "suggest", "--since", "later"], "--since is 'later'"),
+        (["audit"], ""),
+        (["audit", "everything"], "No such command 'everything'"),
+        (["up", "--postgres", "postgresql://u@h:port/d"], "--postgres wants postgresql://"),
+        (["up", "--detach", "--postgres", "postgresql:///d"], "--postgres wants postgresql://"),
+        (["up", "--kafka", "h:0"], "--kafka wants HOST:PORT"),
         (["demo", "--llm", "grok"], "LLM=grok needs a key"),
         (["demo", "--llm", "hal"], "LLM is 'hal'"),
     ],
@@ -106,6 +125,19 @@ def test_wrong_use_is_exit_code_2_and_names_what_is_wrong(
     captured = capsys.readouterr()
     assert said in captured.err
     assert "Traceback" not in captured.err
+
+
+@pytest.mark.parametrize("detached", [[], ["--detach"]])
+def test_a_state_folder_that_is_a_file_is_refused_with_one_sentence(
+    detached: list[str], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "file").write_text("")
+    for place, said in (("file", "is a file"), ("file/inside", "cannot be made: Not a directory")):
+        servers = ["--kafka", "127.0.0.1:9", "--postgres", "postgresql://u@127.0.0.1:9/d"]
+        assert cli.main(["up", "--home", str(tmp_path / place), *servers, *detached]) == 2
+        error = capsys.readouterr().err
+        assert f"{tmp_path / place} {said}; name another one with --home" in error
+        assert error.count("\n") == 1
 
 
 def test_help_imports_no_command(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:

@@ -26,7 +26,7 @@ def _insight(**changes: Any) -> dict[str, Any]:
         "evidence": "nobody answers the phone",
         "sentiment": "negative",
         "grok_analysis": {"sentiment_score": -0.65, "clusters": ["lost_baggage"], "confidence": 0.9, "reasoning": "r"},
-        "topics": ["lost_baggage"],
+        "topics": ["baggage"],
         "summary": "A bag is lost.",
         "analysis_version": "offline-1",
         "path": "offline",
@@ -91,7 +91,7 @@ def test_markup_in_any_place_is_printed_as_it_stands() -> None:
 def test_an_insight_shows_when_how_about_what_and_the_telling_words() -> None:
     printed = _printed(insights_table([_insight()]))
     shown = " ".join(printed.split())
-    for part in ("-0.65", "lost baggage", "nobody answers", "airline-1"):
+    for part in ("-0.65", "Baggage", "nobody answers", "airline-1"):
         assert part in shown
     assert all(len(line) <= 80 for line in printed.splitlines())
 
@@ -180,7 +180,7 @@ def test_trends_show_totals_shares_changes_and_coverage_in_80_columns() -> None:
                 "total_insights": 200,
                 "average_sentiment": -0.215,
                 "sentiment_counts": {"positive": 50, "neutral": 50, "negative": 100},
-                "top_topics": [["lost_baggage", 80], ["billing", 20]],
+                "top_topics": [["baggage", 80], ["a_new_subject", 20]],
                 "series": days,
                 "coverage": {"completed": 200, "skipped": 3, "failed": 1, "in_flight": 2},
                 "previous": {"total_insights": 180, "average_sentiment": -0.1,
@@ -188,7 +188,7 @@ def test_trends_show_totals_shares_changes_and_coverage_in_80_columns() -> None:
             }
         )
     )  # fmt: skip
-    for part in ("200 insights in 7 days", "-0.21", "50%", "▼ 10", "▲ 30", "lost baggage", "2 still"):
+    for part in ("200 insights in 7 days", "-0.21", "50%", "▼ 10", "▲ 30", "Baggage", "a new subject", "2 still"):
         assert part in printed
     assert all(len(line) <= 80 for line in printed.splitlines())
 

@@ -53,12 +53,15 @@ def test_counts_lag_and_cost_are_shown_as_people_read_them() -> None:
         home="h",
         conversations={"completed": 1234, "queued": 0},
         lag={"conversations.received.v1": 12, "conversations.analyzed.v1": 0},
+        analyzer_lag={"conversations.received.v1": 0, "conversations.replay.v1": 7},
+        holds={"replay": "the night \x1b[31mimport"},
         oldest_unfinished={"conversation_id": "conv_1", "age_seconds": 3.2},
         today={"calls": 1000, "tokens": 5000, "cost_usd": 0.5},
     )
     text = shown(status)
     assert "1,234 completed" in text
-    assert "conversations.received.v1 12" in text
-    assert "conversations.analyzed.v1" not in text
+    assert "analyzer lag   conversations.replay.v1 7\n" in text
+    assert "sink lag       conversations.received.v1 12\n" in text
+    assert "replay is held the night \N{REPLACEMENT CHARACTER}[31mimport; `undertone release --lane replay`" in text
     assert "conv_1, unfinished for 3 s" in text
     assert "1,000 calls, 5,000 tokens, 0.5000 USD" in text
