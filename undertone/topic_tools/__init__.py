@@ -1,0 +1,1 @@
+"""Topics by hand: watched record by record, and written from a file under the contract."""
