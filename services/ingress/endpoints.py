@@ -37,8 +37,16 @@ def post_routes(posting: Posting) -> tuple[PostRoute, PostRoute]:
 
 def fast_routes(posting: Posting) -> FastRoutes:
     """The same routes, for the edge to call before the framework."""
-    one, many = post_routes(posting)
-    return {("POST", ONE): one, ("POST", MANY): many}
+    return {
+        ("POST", spelling): route
+        for path, route in zip((ONE, MANY), post_routes(posting), strict=True)
+        for spelling in _spellings(path)
+    }
+
+
+def _spellings(path: str) -> tuple[str, str]:
+    """A path and its twin with a slash at the end, which means the same: a redirect would make clients GET."""
+    return path, f"{path}/"
 
 
 def conversations_router(posting: Posting) -> APIRouter:
@@ -46,6 +54,7 @@ def conversations_router(posting: Posting) -> APIRouter:
     router = APIRouter(tags=["conversations"])
     one, many = post_routes(posting)
 
+    @router.post(f"{ONE}/", include_in_schema=False)
     @router.post(
         ONE,
         summary="Post one conversation",
@@ -58,6 +67,7 @@ def conversations_router(posting: Posting) -> APIRouter:
         """Accepts a conversation, one text, or one text under your own id. 202 means: Kafka has it, replicated."""
         return await _respond(one, request)
 
+    @router.post(f"{MANY}/", include_in_schema=False)
     @router.post(
         MANY,
         summary="Post up to 500 conversations",

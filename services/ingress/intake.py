@@ -79,7 +79,8 @@ class Intake:
         if isinstance(chosen, Refusal):
             raise chosen.problem()
         headers = self._headers(sender, receipt)
-        sent = await self.sends.send(_record(posted, chosen, receipt, headers))
+        key = chosen.encode()
+        sent = await self.sends.send(Record(key, value_of(posted, key, receipt), headers))
         if sent is Sent.ACKNOWLEDGED:
             _accepted_single.inc()
             return chosen
@@ -95,12 +96,7 @@ class Intake:
             reading if isinstance(reading, Refusal) else _choose_id(reading, sender, index, receipt.at)
             for index, reading in enumerate(readings)
         ]
-        headers = self._headers(sender, receipt)
-        records = [
-            _record(reading, identifier, receipt, _numbered(headers, index))
-            for index, (reading, identifier) in enumerate(zip(readings, chosen, strict=True))
-            if not isinstance(reading, Refusal) and not isinstance(identifier, Refusal)
-        ]
+        records = _records(readings, chosen, receipt, self._headers(sender, receipt))
         sent = iter(await self.sends.send_together(records))
         outcomes = [
             Outcome("rejected", error=identifier.members())
@@ -135,15 +131,22 @@ Headers = list[tuple[str, bytes]]
 
 
 def _numbered(headers: Headers, number: int) -> Headers:
-    """The headers with an event id of their own; made so since a request may carry 500 events."""
+    """The headers with an event id of their own."""
     numbered = headers.copy()
     numbered[CE_ID] = ("ce_id", b"%b-%d" % (headers[CE_ID][1], number))
     return numbered
 
 
-def _record(posted: Posted | Plain, conversation_id: str, receipt: Receipt, headers: Headers) -> Record:
-    key = conversation_id.encode()
-    return Record(key, value_of(posted, key, receipt), headers)
+def _records(
+    readings: Sequence[Reading], chosen: Sequence[str | Refusal], receipt: Receipt, headers: Headers
+) -> list[Record]:
+    """The records of the conversations that have an id; one loop, since there may be 500."""
+    records = []
+    for number, (posted, identifier) in enumerate(zip(readings, chosen, strict=True)):
+        if isinstance(identifier, str) and not isinstance(posted, Refusal):
+            key = identifier.encode()
+            records.append(Record(key, value_of(posted, key, receipt), _numbered(headers, number)))
+    return records
 
 
 def _choose_id(posted: Posted | Plain, sender: Sender, index: int | None, now: datetime) -> str | Refusal:

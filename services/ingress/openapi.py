@@ -8,7 +8,8 @@ from pydantic.json_schema import models_json_schema
 
 from services.ingress.posted import PostedConversation, PostedExternalText, PostedSingleText
 from services.ingress.reading import MAX_CONVERSATIONS
-from services.runtime.problems import MEDIA_TYPE
+from services.runtime.problem_schema import FIELD_PROBLEM, describe_problems, problem_answer
+from services.runtime.problems import FieldProblem, Problem
 
 _REF = "#/components/schemas/{model}"
 _SHAPES = (PostedConversation, PostedSingleText, PostedExternalText)
@@ -55,28 +56,6 @@ PARAMETERS = [
     },
 ]
 
-_FIELD_PROBLEM = {
-    "type": "object",
-    "required": ["field", "problem"],
-    "properties": {"field": {"type": "string"}, "problem": {"type": "string"}},
-}
-_PROBLEM = {
-    "type": "object",
-    "description": "RFC 9457, with `error` (a code), `details` (one sentence) and `errors` (each field).",
-    "required": ["type", "title", "status", "detail", "error", "details", "correlation_id"],
-    "properties": {
-        "type": {"type": "string"},
-        "title": {"type": "string"},
-        "status": {"type": "integer"},
-        "detail": {"type": "string"},
-        "instance": {"type": "string"},
-        "correlation_id": {"type": "string"},
-        "error": {"type": "string"},
-        "details": {"type": "string"},
-        "errors": {"type": "array", "items": _FIELD_PROBLEM},
-        "retry_after": {"type": "integer"},
-    },
-}
 _ACCEPTED = {
     "type": "object",
     "required": ["status", "conversation_id", "message"],
@@ -99,7 +78,7 @@ _RESULT = {
             "properties": {
                 "error": {"type": "string"},
                 "details": {"type": "string"},
-                "errors": {"type": "array", "items": _FIELD_PROBLEM},
+                "errors": {"type": "array", "items": FIELD_PROBLEM},
             },
         },
     },
@@ -150,12 +129,17 @@ def _answer(description: str, schema: dict[str, Any], headers: dict[str, Any]) -
 def _problems() -> dict[int | str, dict[str, Any]]:
     answers: dict[int | str, dict[str, Any]] = {}
     for status, (description, details) in _WORDS.items():
-        example = {"status": status, "error": _CODES[status], "details": details}
-        content = {MEDIA_TYPE: {"schema": {"$ref": _REF.format(model="Problem")}, "example": example}}
-        answers[status] = {"description": description, "content": content}
+        answers[status] = problem_answer(description, _example(status, details))
         if status in {429, 503}:
             answers[status]["headers"] = {"Retry-After": _header("Seconds to wait.")}
     return answers
+
+
+def _example(status: int, details: str) -> dict[str, Any]:
+    errors = [FieldProblem("text", "is required")] if status == 400 else []
+    retry_after = 2 if status in {429, 503} else None
+    problem = Problem(status, _CODES[status], details, errors=errors, retry_after=retry_after)
+    return problem.document(instance="/api/v1/conversations", correlation="9f86d081884c7d659a2feaa0c55ad015")
 
 
 _CORRELATION = {"X-Correlation-Id": _header("The id that follows this request through Kafka and the logs.")}
@@ -177,7 +161,8 @@ def describe(app: FastAPI) -> dict[str, Any]:
         document = get_openapi(title=app.title, version=app.version, description=app.description, routes=app.routes)
         _, definitions = models_json_schema([(shape, "validation") for shape in _SHAPES], ref_template=_REF)
         schemas = document.setdefault("components", {}).setdefault("schemas", {})
-        schemas |= definitions["$defs"] | {"Problem": _PROBLEM}
+        schemas |= definitions["$defs"]
+        describe_problems(document)
         document["components"]["securitySchemes"] = {
             "bearer": {"type": "http", "scheme": "bearer"},
             "header": {"type": "apiKey", "in": "header", "name": "X-API-Key"},

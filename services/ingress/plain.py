@@ -48,6 +48,9 @@ class Plain(msgspec.Struct, frozen=True, forbid_unknown_fields=True, gc=False):
     def utterances(self) -> Utterances:
         """Who said what."""
         if self.turns is not UNSET:
+            if len(self.turns) == 1:  # as in record_values
+                turn = self.turns[0]
+                return [(_ROLES[turn.role], turn.text)]
             return [(_ROLES[turn.role], turn.text) for turn in self.turns]
         return [] if self.text is UNSET else [(Role.CUSTOMER, self.text)]
 

@@ -13,7 +13,7 @@ from services.ingress.front_door import FrontDoor
 from services.ingress.intake import Intake, Outcome, Sender, unavailable
 from services.ingress.metrics import REFUSED
 from services.ingress.reading import Reading, read_array, read_lines, read_one
-from services.ingress.refusals import Refusal
+from services.ingress.refusals import CONVERSATION, Refusal, refused_body
 from services.ingress.request_body import (
     JSON,
     NDJSON,
@@ -71,7 +71,7 @@ class Posting:
         intake = self.counter().intake
         readings = (read_lines if media_type == NDJSON else read_array)(body, intake.clock())
         if not readings:
-            raise Problem(400, "invalid_schema", "There is no conversation in the body")
+            raise refused_body("There is no conversation in the body")
         if all(isinstance(reading, Refusal) for reading in readings):
             raise _nothing_readable(readings)
         outcomes = await intake.accept_many(readings, sender)
@@ -105,15 +105,17 @@ def _nothing_accepted(outcomes: Sequence[Outcome], rejected: int) -> Problem:
     }
     if rejected < len(outcomes):
         return unavailable(members)
-    return Problem(400, "invalid_schema", "No conversation was accepted; `results` says why", members=members)
+    errors = [FieldProblem(str(index), one.error["details"]) for index, one in enumerate(outcomes) if one.error]
+    details = "No conversation was accepted; `results` says why"
+    return Problem(400, "invalid_schema", details, errors=errors, members=members)
 
 
 def _nothing_readable(readings: Sequence[Reading]) -> Problem:
     refusals = [reading for reading in readings if isinstance(reading, Refusal)]
     errors = [
-        FieldProblem(f"{index}.{problem.field}".rstrip("."), problem.problem)
+        FieldProblem(str(index) if problem.field == CONVERSATION else f"{index}.{problem.field}", problem.problem)
         for index, refusal in enumerate(refusals)
-        for problem in refusal.problems or (FieldProblem("", refusal.details),)
+        for problem in refusal.named_problems(CONVERSATION)
     ]
     results = [Outcome("rejected", error=one.members()).members(index) for index, one in enumerate(refusals)]
     members = {"ingested": 0, "enqueued": 0, "rejected": len(refusals), "results": results}

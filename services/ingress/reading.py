@@ -14,7 +14,7 @@ from pydantic import JsonValue, TypeAdapter, ValidationError
 from schemas.conversation_received import refuse_implausible_time
 from services.ingress.plain import Plain, read_plain_array
 from services.ingress.posted import Posted, PostedConversation, PostedSingleText, likely_shape, shape_of
-from services.ingress.refusals import Refusal, refusal_of
+from services.ingress.refusals import Refusal, refusal_of, refused_body
 from services.ingress.strict_json import (
     NotStrictJson,
     count_members,
@@ -22,7 +22,7 @@ from services.ingress.strict_json import (
     has_no_duplicates,
     read_strictly,
 )
-from services.runtime.problems import FieldProblem, Problem
+from services.runtime.problems import FieldProblem
 
 MAX_CONVERSATIONS = 500
 _MAX_MEMBERS = 4_096
@@ -120,9 +120,9 @@ def read_array(text: bytes, now: datetime) -> Sequence[Reading]:
     try:
         values = read_strictly(text)
     except NotStrictJson as error:
-        raise Problem(400, "invalid_schema", f"The body {error}") from error
+        raise refused_body(f"The body {error}") from error
     if not isinstance(values, list):
-        raise Problem(400, "invalid_schema", "Send a JSON array of conversations, or one a line as NDJSON")
+        raise refused_body("Send a JSON array of conversations, or one a line as NDJSON")
     _refuse_too_many(len(values))
     return [_check(value, now) for value in values]
 
@@ -151,5 +151,5 @@ def read_lines(text: bytes, now: datetime) -> Sequence[Reading]:
 
 def _refuse_too_many(count: int) -> None:
     if count > MAX_CONVERSATIONS:
-        details = f"At most {MAX_CONVERSATIONS} conversations in one request; these are {count}"
-        raise Problem(400, "too_many_conversations", details)
+        sentence = f"At most {MAX_CONVERSATIONS} conversations in one request; these are {count}"
+        raise refused_body(sentence, "too_many_conversations")

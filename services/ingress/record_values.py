@@ -5,7 +5,7 @@ event and serialising it; all others go that way. Tests hold that both ways give
 """
 
 from datetime import datetime
-from typing import NamedTuple, Self
+from typing import NamedTuple, Self, cast
 
 import msgspec
 
@@ -16,6 +16,7 @@ from services.ingress.plain import Plain, Utterances
 from services.ingress.posted import Posted, PostedConversation, PostedSingleText
 
 _json = msgspec.json.Encoder().encode
+_VALUE = b'{"conversation_id":"%b",%b,"turns":[%b],"content_hash":"%b"}'
 
 
 class Receipt(NamedTuple):
@@ -34,19 +35,17 @@ class Receipt(NamedTuple):
 
 def value_of(posted: Posted | Plain, conversation_id: bytes, receipt: Receipt) -> bytes:
     """The JSON of the ConversationReceived of a validated conversation."""
-    if isinstance(posted, Plain):
-        utterances = posted.utterances()
-    elif (alone := _utterances_alone(posted)) is None:
-        return encode_value(to_event(normalise(posted), conversation_id.decode(), receipt.at))
-    else:
-        utterances = alone
+    utterances = posted.utterances() if isinstance(posted, Plain) else _utterances_alone(posted)
+    if utterances is None:
+        return encode_value(to_event(normalise(cast("Posted", posted)), conversation_id.decode(), receipt.at))
     # An id, a role, a time and a hash hold nothing that JSON would escape.
-    turns = b",".join([b'{"role":"%b","text":%b}' % (role.encode(), _json(text)) for role, text in utterances])
+    if len(utterances) == 1:  # nearly always, and a comprehension costs as much as what it does here
+        role, text = utterances[0]
+        turns = b'{"role":"%b","text":%b}' % (role.encode(), _json(text))
+    else:
+        turns = b",".join([b'{"role":"%b","text":%b}' % (role.encode(), _json(text)) for role, text in utterances])
     content_hash = content_hash_of_utterances(utterances).encode()
-    return (
-        b'{"conversation_id":"%b",%b,"turns":[%b],"content_hash":"%b"}'
-        % (conversation_id, receipt.members, turns, content_hash)
-    )  # fmt: skip
+    return _VALUE % (conversation_id, receipt.members, turns, content_hash)
 
 
 def _utterances_alone(posted: Posted) -> Utterances | None:

@@ -7,25 +7,20 @@ from typing import Any, Self
 from pydantic import ValidationError
 
 from services.ingress.posted import ALIASES, Posted
+from services.runtime.findings import in_words
 from services.runtime.problems import FieldProblem, Problem
 
+BODY = "body"
+CONVERSATION = "conversation"
+"""What is named as the field when no member is at fault, but the whole: of a request, or one of its conversations."""
+
 _MAX_NAME_CHARACTERS = 100
+_MAX_PROBLEMS_OF_ONE_OF_MANY = 20
 _PATTERNS = {
     "conversation_id": "must be 1 to 128 of the characters A-Z a-z 0-9 . _ : -",
     "external_id": "must be 1 to 128 of the characters A-Z a-z 0-9 . _ : -",
     "channel": "must be 1 to 64 of the characters A-Z a-z 0-9 . _ : -",
     "language": "must be a language tag such as en or pt-BR",
-}
-_SENTENCES = {
-    "missing": "is required",
-    "string_type": "must be a string",
-    "string_unicode": "contains a lone surrogate, which is not valid Unicode text",
-    "model_type": "must be an object",
-    "model_attributes_type": "must be an object",
-    "dict_type": "must be an object",
-    "tuple_type": "must be an array",
-    "timezone_aware": "needs a zone, such as 2026-01-31T12:00:00Z",
-    "finite_number": "contains NaN or an infinity, which JSON does not have",
 }
 
 
@@ -53,14 +48,24 @@ class Refusal:
             return f"Missing required field: {self.missing}"
         return f"{self.problems[0].field}: {self.problems[0].problem}"
 
+    def named_problems(self, whole: str) -> tuple[FieldProblem, ...]:
+        """Every problem with its field; `whole` names what the sentence is about when no single field is at fault."""
+        return self.problems or (FieldProblem(whole, self.details),)
+
     def problem(self) -> Problem:
         """The refusal as an answer."""
-        return Problem(400, "invalid_schema", self.details, errors=self.problems)
+        return Problem(400, "invalid_schema", self.details, errors=self.named_problems(BODY))
 
     def members(self) -> dict[str, Any]:
         """The refusal as the `error` of one conversation of many."""
-        errors = [{"field": one.field, "problem": one.problem} for one in self.problems[:20]]
+        named = self.named_problems(CONVERSATION)
+        errors = [{"field": one.field, "problem": one.problem} for one in named[:_MAX_PROBLEMS_OF_ONE_OF_MANY]]
         return {"error": "invalid_schema", "details": self.details, "errors": errors}
+
+
+def refused_body(sentence: str, error: str = "invalid_schema") -> Problem:
+    """The answer to a body that is at fault as a whole."""
+    return Problem(400, error, sentence, errors=(FieldProblem(BODY, sentence),))
 
 
 def refusal_of(error: ValidationError, value: dict[str, Any], shape: type[Posted]) -> Refusal:
@@ -83,7 +88,7 @@ _FREE_FORM = frozenset({"metadata", "raw", "raw_data"})
 def _field(location: Sequence[int | str]) -> str:
     if location and location[0] in _FREE_FORM:  # what follows are pydantic's own words for JSON values
         return str(location[0])
-    return ".".join(str(part)[:_MAX_NAME_CHARACTERS] for part in location) or "body"
+    return ".".join(str(part)[:_MAX_NAME_CHARACTERS] for part in location) or CONVERSATION
 
 
 def _sentence(problem: Any, value: dict[str, Any], shape: type[Posted]) -> str:
@@ -92,14 +97,11 @@ def _sentence(problem: Any, value: dict[str, Any], shape: type[Posted]) -> str:
         return _about_unknown(location, value, shape)
     if kind == "string_pattern_mismatch":
         return _PATTERNS.get(str(location[-1]), "has characters that are not allowed")
-    if kind in {"too_short", "string_too_short"}:
-        return "must not be empty"
-    if kind in {"too_long", "string_too_long"}:
-        limit = problem["ctx"]["max_length"]
-        return f"is longer than {limit:,} {'turns' if location[-1] in {'turns', 'messages'} else 'characters'}"
-    if kind.startswith("datetime"):
-        return "is not an ISO 8601 time"
-    return _SENTENCES.get(kind) or str(problem["msg"]).removeprefix("Value error, ")
+    if kind == "finite_number":  # in `metadata` or `raw`; nothing else here is a number
+        return "contains NaN or an infinity, which JSON does not have"
+    if kind == "too_long":
+        return f"is longer than {problem['ctx']['max_length']:,} turns"
+    return in_words(problem)
 
 
 def _about_unknown(location: Sequence[int | str], value: dict[str, Any], shape: type[Posted]) -> str:

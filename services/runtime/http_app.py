@@ -14,6 +14,7 @@ from services.runtime.docs_page import docs_router
 from services.runtime.health import Health, health_router
 from services.runtime.http_edge import FastRoutes, HttpEdge
 from services.runtime.inbound import cross_origin
+from services.runtime.problem_schema import describe_problems
 from services.runtime.problems import install_problem_handlers
 from services.runtime.settings import SharedSettings
 
@@ -67,6 +68,12 @@ class _EdgeFirst(FastAPI):
     async def framework(self, scope: Scope, receive: Receive, send: Send) -> None:
         """What FastAPI does with a request."""
         await super().__call__(scope, receive, send)
+
+    def openapi(self) -> dict[str, Any]:
+        """The OpenAPI document, made once."""
+        if self.openapi_schema is None:
+            describe_problems(super().openapi())
+        return super().openapi()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Everything through the edge."""

@@ -14,6 +14,7 @@ from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResp
 from services.runtime.connection_limits import ConnectionLimits
 from services.runtime.http_metrics import CONNECTIONS_OPEN, CONNECTIONS_REFUSED
 from services.runtime.problems import MEDIA_TYPE, Problem
+from services.runtime.random_ids import random_ids
 
 SWEEP_SECONDS = 0.5
 _LINGER_SECONDS = 2.0
@@ -130,11 +131,13 @@ class GuardedProtocol(HttpToolsProtocol):
 
 
 def _raw_answer(problem: Problem) -> bytes:
-    body = problem.body()
+    correlation = random_ids.hex(32)
+    body = problem.body(correlation=correlation)
     lines = [
         f"HTTP/1.1 {problem.status} {HTTPStatus(problem.status).phrase}",
         f"content-type: {MEDIA_TYPE}",
         f"content-length: {len(body)}",
+        f"x-correlation-id: {correlation}",
         "x-content-type-options: nosniff",
         "cache-control: no-store",
         "connection: close",

@@ -18,6 +18,7 @@ from starlette.routing import BaseRoute, Match
 from starlette.types import Scope
 
 from schemas.envelope import new_correlation_id
+from services.runtime.findings import in_words
 from services.runtime.logs import correlation_id
 
 MEDIA_TYPE = "application/problem+json"
@@ -127,17 +128,13 @@ def problem_of_validation(problems: Sequence[Mapping[str, Any]]) -> Problem:
     """The problem for what pydantic found wrong with a query, a path, headers or a body."""
     in_body = any(problem["loc"][:1] == ("body",) for problem in problems)
     errors = [
-        FieldProblem(".".join(str(part) for part in problem["loc"][1:]) or str(problem["loc"][0]), _sentence(problem))
+        FieldProblem(".".join(str(part) for part in problem["loc"][1:]) or str(problem["loc"][0]), in_words(problem))
         for problem in problems
     ]
     details = f"{errors[0].field}: {errors[0].problem}" if errors else "The request is not valid."
     if problems and problems[0]["type"] == "missing":
         details = f"Missing required {'field' if in_body else 'parameter'}: {errors[0].field}"
     return Problem(400, "invalid_schema" if in_body else "invalid_parameter", details, errors=errors)
-
-
-def _sentence(problem: Mapping[str, Any]) -> str:
-    return str(problem["msg"]).removeprefix("Value error, ")
 
 
 _CODES = {404: "not_found", 405: "method_not_allowed"}

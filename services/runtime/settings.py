@@ -22,6 +22,9 @@ from pydantic_settings import (
     SettingsError,
 )
 
+from services.runtime.bootstrap_servers import BootstrapServers
+from services.runtime.findings import in_words
+
 WRONG_SETTING_EXIT_CODE = 2
 
 Port = Annotated[int, Field(ge=1, le=65535)]
@@ -31,7 +34,12 @@ class SharedSettings(BaseSettings):
     """What all services read. Subclasses set `env_prefix` and add their own."""
 
     model_config = SettingsConfigDict(
-        env_file=".env", env_ignore_empty=True, extra="ignore", frozen=True, populate_by_name=True
+        env_file=".env",
+        env_ignore_empty=True,
+        extra="ignore",
+        frozen=True,
+        populate_by_name=True,
+        allow_inf_nan=False,
     )
 
     host: str = Field(default="127.0.0.1", description="Address to listen on. Others than loopback need API keys.")
@@ -40,7 +48,7 @@ class SharedSettings(BaseSettings):
         pattern=r"^[A-Za-z0-9._-]{1,100}$",
         description="Fixed name of this process in its consumer group: a restart then resumes in seconds.",
     )
-    kafka_bootstrap_servers: str = Field(
+    kafka_bootstrap_servers: BootstrapServers = Field(
         default="127.0.0.1:19092",
         validation_alias="KAFKA_BOOTSTRAP_SERVERS",
         description="Where Kafka is: HOST:PORT, several separated by commas.",
@@ -183,13 +191,12 @@ def _describe(settings_class: type[BaseSettings], error: ValidationError) -> Ite
     for problem in error.errors(include_url=False):
         location = problem["loc"][0] if problem["loc"] else None
         if location is None:
-            yield problem["msg"].removeprefix("Value error, ")
+            yield in_words(problem)
             continue
         name = by_alias.get(str(location), str(location))
         annotation = str(settings_class.model_fields[name].annotation)
         shown = "" if "Secret" in annotation else f" (it is {str(problem['input'])[:60]!r})"
-        message = problem["msg"].removeprefix("Value error, ")
-        yield f"{variable_name(settings_class, name)}: {message}{shown}"
+        yield f"{variable_name(settings_class, name)}: {in_words(problem)}{shown}"
 
 
 def _unread_variables(settings_class: type[BaseSettings]) -> list[str]:

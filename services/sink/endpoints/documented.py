@@ -2,28 +2,7 @@
 
 from typing import Any
 
-_PROBLEM = {
-    "type": "object",
-    "required": ["type", "title", "status", "error", "details"],
-    "properties": {
-        "type": {"type": "string"},
-        "title": {"type": "string"},
-        "status": {"type": "integer"},
-        "detail": {"type": "string"},
-        "instance": {"type": "string"},
-        "correlation_id": {"type": "string"},
-        "error": {"type": "string"},
-        "details": {"type": "string"},
-        "errors": {
-            "type": "array",
-            "items": {
-                "type": "object",
-                "properties": {"field": {"type": "string"}, "problem": {"type": "string"}},
-            },
-        },
-        "retry_after": {"type": "integer"},
-    },
-}
+from services.runtime.problem_schema import problem_answer
 
 _SENTENCES = {
     304: "Nothing has changed since the ETag that was sent.",
@@ -46,7 +25,7 @@ def errors(*codes: int, is_limited: bool = True) -> dict[int | str, dict[str, An
 def _documented(code: int) -> dict[str, Any]:
     if code == 304:
         return {"description": _SENTENCES[code]}
-    return {"description": _SENTENCES[code], "content": {"application/problem+json": {"schema": _PROBLEM}}}
+    return problem_answer(_SENTENCES[code])
 
 
 def example(members: Any, *codes: int) -> dict[int | str, dict[str, Any]]:

@@ -129,6 +129,7 @@ async def test_what_is_not_http_is_answered_with_a_problem_and_closed(noise: byt
         await line.say(noise)
         status, body = await line.answer()
         assert (status, json.loads(body)["error"]) == (400, "malformed_request")
+        assert len(json.loads(body)["correlation_id"]) == 32
         assert await line.rest() == b""
 
 

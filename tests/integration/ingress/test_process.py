@@ -50,6 +50,7 @@ async def test_it_starts_without_kafka_and_ends_with_0_on_sigterm() -> None:
         ({"INGRESS_HOST": "0.0.0.0"}, "INGRESS_HOST: 0.0.0.0 can be reached from outside and API_KEYS is empty"),
         ({"INGRESS_HOST": "192.0.2.1", "ALLOW_ANONYMOUS": "true"}, "INGRESS_HOST: cannot listen on 192.0.2.1"),
         ({"API_KEYS": "ut_secret"}, "API_KEYS: entry 1 is not"),
+        ({"KAFKA_BOOTSTRAP_SERVERS": "nonsense"}, "KAFKA_BOOTSTRAP_SERVERS: must be HOST:PORT"),
     ],
 )
 async def test_a_wrong_setting_ends_the_start_with_one_line(environment: dict[str, str], said: str) -> None:

@@ -1,6 +1,7 @@
 """The services as commands: what they answer to a person who tries them out."""
 
 import asyncio
+import os
 import sys
 from asyncio.subprocess import PIPE
 
@@ -9,9 +10,10 @@ import pytest
 SERVICES = ("ingress", "analyzer", "sink")
 
 
-async def said(service: str, *arguments: str) -> tuple[int | None, str, str]:
+async def said(service: str, *arguments: str, **environment: str) -> tuple[int | None, str, str]:
+    command = (sys.executable, "-m", f"services.{service}", *arguments)
     process = await asyncio.create_subprocess_exec(
-        sys.executable, "-m", f"services.{service}", *arguments, stdout=PIPE, stderr=PIPE
+        *command, stdout=PIPE, stderr=PIPE, env={**os.environ, **environment}
     )
     out, error = await asyncio.wait_for(process.communicate(), 60)
     return process.returncode, out.decode(), error.decode()
@@ -30,6 +32,14 @@ async def test_what_is_not_understood_is_refused(service: str) -> None:
     code, _, error = await said(service, "--prot", "9000")
     assert code == 2
     assert error.splitlines()[-1].endswith("error: unrecognized arguments: --prot 9000")
+
+
+@pytest.mark.parametrize("service", SERVICES)
+async def test_an_address_of_kafka_that_is_none_ends_the_start_with_one_line(service: str) -> None:
+    code, _, error = await said(service, KAFKA_BOOTSTRAP_SERVERS="nonsense")
+    assert code == 2
+    (line,) = error.splitlines()
+    assert line.startswith("KAFKA_BOOTSTRAP_SERVERS: must be HOST:PORT, or several separated by commas")
 
 
 async def test_a_sink_refuses_a_role_that_is_none() -> None:

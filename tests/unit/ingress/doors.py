@@ -1,7 +1,9 @@
 """An ingress in the test's own process: the real application on a fake Kafka."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
+from dataclasses import replace
+from datetime import datetime
 from typing import Any
 
 import httpx
@@ -10,6 +12,7 @@ from schemas.codec import decode
 from schemas.conversation_received import ConversationReceived
 from schemas.topics import RECEIVED
 from services.ingress.app import create_app
+from services.ingress.intake import utc_now
 from services.ingress.resources import Resources, intake_of
 from services.ingress.settings import IngressSettings
 from tests.fakes import FakePublisher
@@ -19,7 +22,9 @@ MANY = "/api/v1/conversations/bulk"
 
 
 @asynccontextmanager
-async def an_ingress(publisher: FakePublisher, **settings: Any) -> AsyncIterator[httpx.AsyncClient]:
+async def an_ingress(
+    publisher: FakePublisher, *, clock: Callable[[], datetime] = utc_now, **settings: Any
+) -> AsyncIterator[httpx.AsyncClient]:
     """A client of an application with these settings; no limit and a short wait for Kafka unless given."""
     chosen = IngressSettings(**{"requests_per_second": 0, "ack_timeout_seconds": 0.05, **settings})
 
@@ -28,7 +33,8 @@ async def an_ingress(publisher: FakePublisher, **settings: Any) -> AsyncIterator
 
     @asynccontextmanager
     async def open_resources(given: IngressSettings) -> AsyncIterator[Resources]:
-        yield Resources(intake_of(given, publisher), publisher, "kafka.test:9092", reachable)
+        intake = replace(intake_of(given, publisher), clock=clock)
+        yield Resources(intake, publisher, "kafka.test:9092", reachable)
 
     app = create_app(chosen, open_resources)
     transport = httpx.ASGITransport(app, raise_app_exceptions=False, client=("198.51.100.7", 4711))

@@ -60,6 +60,7 @@ async def test_501_conversations_are_refused_and_nothing_is_enqueued(
 ) -> None:
     answer = await ingress.post(MANY, json=[{"text": "a"}] * 501)
     assert (answer.status_code, answer.json()["error"]) == (400, "too_many_conversations")
+    assert answer.json()["errors"] == [{"field": "body", "problem": answer.json()["details"]}]
     assert publisher.records == []
     assert (await ingress.post(MANY, json=[{"text": "a"}] * 500)).json()["enqueued"] == 500
 
@@ -68,6 +69,23 @@ async def test_501_conversations_are_refused_and_nothing_is_enqueued(
 async def test_many_that_hold_no_conversation_are_400(ingress: httpx.AsyncClient, body: str) -> None:
     answer = await ingress.post(MANY, content=body, headers=JSON)
     assert (answer.status_code, answer.json()["error"]) == (400, "invalid_schema")
+    assert all(one["field"] and one["problem"] for one in answer.json()["errors"])
+
+
+async def test_what_is_at_fault_as_a_whole_is_named_by_its_place(ingress: httpx.AsyncClient) -> None:
+    refused = (await ingress.post(MANY, json=[7, {"text": ""}])).json()
+    assert [one["field"] for one in refused["errors"]] == ["0", "1.text"]
+    partly = (await ingress.post(MANY, json=[7, {"text": "a"}])).json()
+    sentence = "A conversation is a JSON object"
+    assert partly["results"][0]["error"]["errors"] == [{"field": "conversation", "problem": sentence}]
+
+
+async def test_many_that_are_all_refused_beside_an_idempotency_key_say_why(ingress: httpx.AsyncClient) -> None:
+    posted = [{"external_id": "a", "text": "b"}]
+    answer = await ingress.post(MANY, json=posted, headers={"Idempotency-Key": "k"})
+    assert answer.status_code == 400
+    (problem,) = answer.json()["errors"]
+    assert (problem["field"], "Idempotency-Key" in problem["problem"]) == ("0", True)
 
 
 async def test_many_of_which_none_is_acknowledged_are_503_with_their_ids() -> None:

@@ -1,6 +1,6 @@
 """What a client sees that posts one conversation, on a fake Kafka."""
 
-import asyncio
+from datetime import timedelta
 from typing import Any
 
 import httpx
@@ -13,9 +13,10 @@ from services.runtime.kafka import KafkaUnavailable
 from services.runtime.publisher import RecordRefused
 from tests.fakes import FakePublisher
 from tests.unit.ingress.doors import MANY, ONE, an_ingress, conversations_in
-from tests.unit.ingress.posts import good_posts
+from tests.unit.ingress.posts import NOW, good_posts
 
 JSON = {"Content-Type": "application/json"}
+NDJSON = {"Content-Type": "application/x-ndjson"}
 
 
 async def test_an_accepted_conversation_is_in_kafka_under_the_id_of_the_answer(
@@ -54,10 +55,12 @@ async def test_an_insane_correlation_id_is_replaced(ingress: httpx.AsyncClient) 
     assert len(answer.headers["x-correlation-id"]) == 32
 
 
-async def test_ids_made_here_sort_by_time(ingress: httpx.AsyncClient, publisher: FakePublisher) -> None:
-    for _ in range(3):
-        await ingress.post(ONE, json={"text": "a"})
-        await asyncio.sleep(0.002)
+async def test_ids_made_here_sort_by_time(publisher: FakePublisher) -> None:
+    now = NOW
+    async with an_ingress(publisher, clock=lambda: now) as ingress:
+        for _ in range(3):
+            await ingress.post(ONE, json={"text": "a"})
+            now += timedelta(milliseconds=1)
     ids = [conversation.conversation_id for conversation in conversations_in(publisher)]
     assert ids == sorted(ids)
     assert len(set(ids)) == 3
@@ -75,6 +78,24 @@ async def test_a_refusal_is_a_problem_document_with_every_field(
     assert [one["field"] for one in problem["errors"]] == ["turns.0.text", "mood"]
     assert problem["correlation_id"] == answer.headers["x-correlation-id"]
     assert publisher.records == []
+
+
+@pytest.mark.parametrize("body", [b"", b"nonsense", b"[]", b'"text"', b"\xff", b"[" * 100_000])
+async def test_a_body_that_is_at_fault_as_a_whole_is_named_as_the_field(
+    ingress: httpx.AsyncClient, body: bytes
+) -> None:
+    answer = await ingress.post(ONE, content=body, headers=JSON)
+    assert (answer.status_code, answer.json()["error"]) == (400, "invalid_schema")
+    assert answer.json()["errors"] == [{"field": "body", "problem": answer.json()["details"]}]
+
+
+@pytest.mark.parametrize("path", [ONE, MANY])
+async def test_a_slash_at_the_end_of_the_path_changes_nothing(
+    ingress: httpx.AsyncClient, publisher: FakePublisher, path: str
+) -> None:
+    answer = await ingress.post(f"{path}/", content=b'{"text":"a"}', headers=JSON if path == ONE else NDJSON)
+    assert answer.status_code == 202
+    assert len(publisher.records) == 1
 
 
 @pytest.mark.parametrize(

@@ -35,7 +35,7 @@ def refusal(text: str | bytes) -> Refusal:
         ('{"turns":[{"text":"a","at":"0001-01-01T00:00:00+14:00"}]}', "turns.0.at", "out of the range"),
         ('{"turns":[{"text":"a","at":1700000000}]}', "turns.0.at", "ISO 8601"),
         ('{"turns":[{"text":"a","at":"1700000000"}]}', "turns.0.at", "ISO 8601"),
-        ('{"turns":[{"text":"a","at":"2026-02-30T00:00:00Z"}]}', "turns.0.at", "not an ISO 8601 time"),
+        ('{"turns":[{"text":"a","at":"2026-02-30T00:00:00Z"}]}', "turns.0.at", "must be an ISO 8601 time"),
         ('{"turns":[{"text":"a","role":"boss"}]}', "turns.0.role", "must be one of customer"),
         ('{"turns":[]}', "turns", "must not be empty"),
         ('{"turns":{}}', "turns", "must be an array"),

@@ -14,6 +14,8 @@ POSTS: list[tuple[str, bytes, dict[str, str]]] = [
     (ONE, b'{"external_id":"a","text":"b"}', JSON),
     (ONE, b'{"text":"b"}', {**JSON, "Idempotency-Key": "k"}),
     (ONE, b'{"txt":"b"}', JSON),
+    (f"{ONE}/", b'{"external_id":"a","text":"b"}', JSON),
+    (f"{MANY}/", b'[{"external_id":"a","text":"b"}]', JSON),
     (ONE, b"nonsense", {"Content-Type": "text/plain"}),
     (ONE, b" " * 1_048_577, JSON),
     (MANY, b'[{"external_id":"a","text":"b"},{}]', JSON),
@@ -41,7 +43,7 @@ async def test_the_short_way_and_the_long_way_answer_alike(monkeypatch: pytest.M
     monkeypatch.setattr("services.ingress.app.fast_routes", none_is_fast)
     long = await answers(POSTS)
     assert called
-    assert [answer.status_code for answer in short] == [202, 202, 400, 415, 413, 202, 202, 429]
+    assert [answer.status_code for answer in short] == [202, 202, 400, 202, 202, 415, 413, 202, 202, 429]
     for one, other in zip(short, long, strict=True):
         assert (one.status_code, one.content) == (other.status_code, other.content)
         assert sorted(one.headers.multi_items()) == sorted(other.headers.multi_items())

@@ -41,15 +41,23 @@ def test_shared_names_have_no_prefix_and_own_names_have(monkeypatch: pytest.Monk
 
 
 @pytest.mark.parametrize(
-    ("name", "value"),
-    [("SHOP_PORT", "eight"), ("SHOP_WINDOW_SECONDS", "0"), ("LOG_LEVEL", "LOUD"), ("KAFKA_TOPIC_PREFIX", "a b")],
+    ("name", "value", "said"),
+    [
+        ("SHOP_PORT", "eight", "must be a whole number (it is 'eight')"),
+        ("SHOP_WINDOW_SECONDS", "0", "must be greater than 0"),
+        ("SHOP_WINDOW_SECONDS", "inf", "must be a finite number"),
+        ("LOG_LEVEL", "LOUD", "must be 'DEBUG', 'INFO', 'WARNING' or 'ERROR' (it is 'LOUD')"),
+        ("KAFKA_TOPIC_PREFIX", "a b", "must match ^[A-Za-z0-9._-]{0,100}$"),
+        ("KAFKA_BOOTSTRAP_SERVERS", "nonsense", "must be HOST:PORT, or several separated by commas"),
+        ("KAFKA_SSL_CAFILE", "/nowhere/ca.pem", "must be the path of a file that is there"),
+    ],
 )
 def test_a_wrong_value_ends_the_start_with_one_line_that_names_the_variable(
-    name: str, value: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    name: str, value: str, said: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setenv(name, value)
     message = start_refused(capsys)
-    assert message.startswith(f"{name}: ")
+    assert message.startswith(f"{name}: {said}")
     assert message.count("\n") == 1
 
 

@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator
 from typing import Annotated
 
 import httpx
+import jsonschema
 import pytest
 from fastapi import Depends, FastAPI, Query
 from prometheus_client import generate_latest
@@ -69,6 +70,18 @@ async def test_a_problem_has_the_members_of_the_rfc_and_ours(client: httpx.Async
         "errors": [{"field": "spout", "problem": "is here"}],
         "retry_after": 7,
     }
+
+
+async def test_problems_are_as_the_document_describes_them(client: httpx.AsyncClient) -> None:
+    described = (await client.get("/openapi.json")).json()["components"]["schemas"]["Problem"]
+    for path in ("/teapot", "/nowhere", "/bug", "/count?limit=0"):
+        jsonschema.validate((await client.get(path)).json(), {**described, "additionalProperties": False})
+
+
+async def test_a_wrong_parameter_is_said_in_our_words(client: httpx.AsyncClient) -> None:
+    answer = (await client.get("/count?limit=many")).json()
+    assert answer["errors"] == [{"field": "limit", "problem": "must be a whole number"}]
+    assert answer["details"] == "limit: must be a whole number"
 
 
 async def test_a_wrong_parameter_is_400_with_its_name(client: httpx.AsyncClient) -> None:
