@@ -72,7 +72,7 @@ def check(line: bytes, topic: Topic, event_type: type[Event] | None, now: dateti
 
 
 def _problems_of(record: RawRecord, topic: Topic, given: Mapping[str, Any]) -> str | None:
-    """What is wrong beside the members that a writer may leave out; of those the contract says that they are missing."""
+    """What is wrong beside members that a writer may leave out, of which the contract says that they are missing."""
     received_at = record.received_at.isoformat()
     whole = {"received_at": received_at, "occurred_at": received_at, "content_hash": "0" * 64, **given}
     if topic.events != (ConversationReceived,):
