@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from services.analyzer.engine import Task, Usage
-from services.analyzer.llm.client import ChatClient, Completion
+from services.analyzer.llm.client import ChatClient, Completion, Request
 from services.analyzer.llm.prompt import Prompt
 from undertone.simulator.judgement import conversations_of, judge
 
@@ -36,8 +36,12 @@ class Liar(ChatClient):
         self._tasks = tasks
         self._chance = chance
 
-    async def complete(self, prompt: Prompt) -> Completion:
-        results: list[Any] = judge(conversations_of(prompt.conversations))
+    def prepare(self, prompt: Prompt) -> Request:
+        return Request(prompt.conversations.encode("utf-8", "surrogatepass"), frozenset())
+
+    async def complete(self, request: Request, on_sent: Callable[[], None] = lambda: None) -> Completion:
+        on_sent()
+        results: list[Any] = judge(conversations_of(request.body.decode("utf-8", "surrogatepass")))
         for _ in range(self._chance.choice((1, 1, 1, 2, 3))):
             results = self._chance.choice(BENDS)(results, self._tasks, self._chance)
         text = json.dumps({"results": results}, ensure_ascii=self._chance.random() < 0.5)

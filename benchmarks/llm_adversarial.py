@@ -10,6 +10,7 @@ call, and the insight made of it must satisfy the contract.
 
 import argparse
 import json
+import logging
 import random
 import time
 import uuid
@@ -139,6 +140,7 @@ async def main(report: Report, options: argparse.Namespace) -> None:
 
 
 if __name__ == "__main__":
+    logging.disable(logging.WARNING)  # results that are refused would fill the screen
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--completions", type=int, default=100_000)
     parser.add_argument("--seed", type=int, default=0)

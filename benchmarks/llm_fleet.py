@@ -52,6 +52,8 @@ def judge(report: Report, calls: Calls, *, limit: float = LIMIT, least: float | 
 
 def busiest(report: Report, calls: Calls) -> None:
     report.at_most("calls in the busiest sliding second", calls.in_busiest_second, LIMIT)
+    if calls.in_busiest_second > LIMIT:
+        report.note(f"it ended with call {calls.busiest_call} of {calls.total}")
 
 
 async def started(fleet: Fleet, count: int) -> None:

@@ -58,6 +58,8 @@ class Calls:
     seconds: float
     total: int
     in_busiest_second: int
+    busiest_call: int
+    """With which the busiest second ended."""
     refused: int
     answered_again: int
 
@@ -132,6 +134,7 @@ class Fleet:
             time.monotonic() - self._counted_since,
             calls["total"],
             calls["most_in_a_second"],
+            calls["busiest_second_ends_with_call"],
             calls["by_outcome"].get("over_limit", 0),
             stats["conversations"]["answered_again"],
         )

@@ -11,6 +11,7 @@ import argparse
 import asyncio
 import itertools
 import json
+import logging
 import os
 import sys
 import time
@@ -131,6 +132,7 @@ def _instructions_part(tokens: dict[str, int]) -> float:
 
 
 if __name__ == "__main__":
+    logging.disable(logging.WARNING)  # results that are refused would fill the screen
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--seconds", type=float, default=60)
     parser.add_argument("--calls-per-second", type=float, default=10)

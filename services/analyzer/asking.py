@@ -195,6 +195,8 @@ class Asking:
         now = self._now()
         current = {waiter.conversation_id for waiter in work.waiters if self._ledger.is_current(waiter.place)}
         REPEATED.inc(sum(waiter.conversation_id not in current for waiter in work.waiters))
+        for waiter in work.waiters:
+            waiter.place.receipt.is_paid = True
         CACHE_HITS.labels("joined").inc(len(work.waiters) - 1)
         return [
             (

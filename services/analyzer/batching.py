@@ -51,8 +51,8 @@ class Work(Generic[W]):
     """Estimated tokens of its part of the prompt."""
     arrived_at: float
     waiters: list[W]
-    attempts: int = 0
-    """Calls that failed with this work alone in them."""
+    lone_outages: int = 0
+    """Calls with this work alone in them that an outage ended, while other calls were answered."""
     calls: int = 0
     """Calls that it was in."""
     last_failure: FailureReason | None = None

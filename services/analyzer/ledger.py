@@ -24,6 +24,8 @@ class Receipt:
     lane: Lane
     size_bytes: int
     acknowledge: Callable[[], object]
+    is_paid: bool = False
+    """Its outcome came of a call."""
 
 
 RecordPlace = Place[Receipt]
@@ -48,14 +50,18 @@ class Ledger:
         """Partitions were assigned: records are taken."""
         self._is_open = True
 
-    def close(self) -> None:
-        """Take no new records and forget the old ones: a rebalance began, or the process ends."""
+    def close(self) -> int:
+        """Take no new records and forget the old ones: a rebalance began, or the process ends.
+
+        Returns how many of them were paid for: they were answered behind one that was not, and come again.
+        """
         self._is_open = False
-        self._order.begin_generation()
+        paid = sum(receipt.is_paid for receipt in self._order.begin_generation())
         for window in self._windows.values():
             window.clear()
         self._blocked.clear()
         self._wake_all()
+        return paid
 
     def take_no_more(self) -> None:
         """Take no new records; those that are in work may still be acknowledged."""

@@ -33,7 +33,7 @@ BARRIERS = Counter(
 )
 REPEATED = Counter(
     "undertone_analysis_repeated",
-    "Conversations whose answer was paid for and comes again to be analysed: their record was given to another.",
+    "Conversations whose answer was paid for and whose record comes again: it was given to another by a rebalance.",
 )
 TOKENS = Counter("undertone_analysis_tokens", "Tokens used, by direction.", ["direction"])
 TOKENS_SAVED = Counter(

@@ -5,8 +5,8 @@ the received topic: whoever owns the partition may start one call in the slot. S
 share, the shares add up to the limit however they are dealt, and the calls of the fleet come evenly spaced instead
 of falling together by chance. The slots of a partition are spread over the cycle, so that neighbours do not burst.
 
-A slot may be used a little late (half of what pacing below the limit leaves free in a second), else it is lost; so
-no sliding second holds more calls than the limit, and the rest is left for the network. An instance that owns all
+A slot may be used a little late (a quarter of what pacing below the limit leaves free in a second), else it is lost;
+so no sliding second holds more calls than the limit, and the rest is left for the network. An instance that owns all
 partitions is in nobody's way and may use slots of the last half second. Should clocks differ or jump, the average
 stays, and one instance alone still never exceeds the limit: its own calls keep their distance by the monotonic clock.
 What counts is when a call's bytes went out, which may be later than it was started: a connection had to be opened, or
@@ -68,6 +68,7 @@ class Pacer:
         self._configured_tokens = self._tokens_per_minute = tokens_per_minute
         self._owned: frozenset[int] = frozenset()
         self._partitions = 1
+        self._assigned_at = -math.inf
         self._heartbeat_at = -math.inf
         self._next_by_tokens = -math.inf
         self._configured = self._adapted = calls_per_second
@@ -94,6 +95,7 @@ class Pacer:
 
     def set_share(self, owned: Iterable[int], partitions: int) -> None:
         """These partitions of so many are ours. Called on assignment only."""
+        self._assigned_at = self._clocks.monotonic()
         self._owned = frozenset(owned)
         self._partitions = partitions
 
@@ -219,13 +221,14 @@ class Pacer:
 
     @property
     def _slack(self) -> float:
-        """The half of it by which a call may come late."""
-        return self._free / 2
+        """The part of it by which a call may come late."""
+        return (1 - _FOR_THE_NETWORK) * self._free
 
     @property
     def _latest_use(self) -> float:
-        """How long after its beginning a slot may be used, in seconds."""
-        return _LATEST_USE_ALONE_SECONDS if len(self._owned) == self._partitions else self._slack
+        """How long after its beginning a slot may be used, in seconds. What began before it was ours is another's."""
+        latest = _LATEST_USE_ALONE_SECONDS if len(self._owned) == self._partitions else self._slack
+        return min(latest, self._clocks.monotonic() - self._assigned_at)
 
     def _next_slot(self, wall: float) -> int:
         """The first slot of ours that may be used now or later and was not used."""

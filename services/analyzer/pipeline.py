@@ -19,7 +19,7 @@ from services.analyzer.holds import PROBE_ANSWERED, Holds
 from services.analyzer.intake import Intake, Versions
 from services.analyzer.ledger import Ledger
 from services.analyzer.llm.breaker import CircuitBreaker
-from services.analyzer.metrics import REBALANCES
+from services.analyzer.metrics import REBALANCES, REPEATED
 from services.analyzer.options import Batching, PipelineOptions
 from services.analyzer.outbox import Outbox
 from services.analyzer.prefilter import Prefilter
@@ -138,7 +138,7 @@ class Pipeline:
         """Nothing is ours: drop what is in no call (it comes again), acknowledge nothing of before any more."""
         self.is_rebalancing = True
         self.permits.stop()
-        self.ledger.close()
+        REPEATED.inc(self.ledger.close())
         dropped = self.window.drop_waiting()
         self._forget_asked()
         self.dispatcher.drop_further()

@@ -83,7 +83,8 @@ class AnalyzerSettings(SharedSettings):
         default=100_000, description="Most tokens of conversations in one call."
     )
     max_attempts: Annotated[int, Field(ge=1, le=100)] = Field(
-        default=5, description="Calls that may fail with a conversation alone in them before it fails."
+        default=5,
+        description="Calls with a conversation alone in them that may fail before it does; an outage is a third.",
     )
     backoff_seconds: Seconds = Field(default=0.5, description="First wait after a failed call; doubles, with jitter.")
     breaker_threshold: Annotated[int, Field(ge=1)] = Field(

@@ -117,6 +117,7 @@ class Deployment:
             "DATABASE_URL": self.database_url,
             "LOG_FORMAT": "text",
             "INGRESS_READ_API_URL": f"http://127.0.0.1:{self._read_api_port}",
+            "ANALYZER_LOOKUP_URL": f"http://127.0.0.1:{self._read_api_port}",
             "INGRESS_REQUESTS_PER_SECOND": "0",
             "SINK_CLIENT_LIMIT": "off",
             f"{kind.upper()}_PORT": str(port),

@@ -20,6 +20,7 @@ class Statistics:
         self._granted: deque[float] = deque()
         self._spent: deque[tuple[float, int]] = deque()
         self._busiest_second = 0
+        self._busiest_call = 0
         self._in_progress = 0
         self._most_in_progress = 0
         self.calls = 0
@@ -40,8 +41,9 @@ class Statistics:
         self._last = now
         self._arrivals.append(now)
         _forget(self._arrivals, now - _SECOND)
-        self._busiest_second = max(self._busiest_second, len(self._arrivals))
         self.calls += 1
+        if len(self._arrivals) > self._busiest_second:
+            self._busiest_second, self._busiest_call = len(self._arrivals), self.calls
         self._in_progress += 1
         self._most_in_progress = max(self._most_in_progress, self._in_progress)
         return self.calls
@@ -96,6 +98,7 @@ class Statistics:
                 "in_progress": self._in_progress,
                 "most_in_progress": self._most_in_progress,
                 "most_in_a_second": self._busiest_second,
+                "busiest_second_ends_with_call": self._busiest_call,
                 "per_second": round((self.calls - 1) / lasted, 3) if lasted > 0 else 0.0,
                 "seconds": round(lasted, 3),
             },
