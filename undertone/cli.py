@@ -16,6 +16,7 @@ from typing import Any
 import typer
 from typer.core import TyperCommand, TyperGroup
 
+from undertone.console import complain
 from undertone.errors import CommandError
 
 EXIT_BUG = 70
@@ -168,17 +169,17 @@ def _refuse_usage(error: typer.TyperException) -> int:
     if type(error).__name__ == "NoArgsIsHelpError":  # the help was printed already
         return error.exit_code
     command = context.command_path if context is not None else "undertone"
-    sys.stderr.write(f"{command}: {error.format_message()} Try: {command} --help\n")
+    complain(f"{command}: {error.format_message()} Try: {command} --help")
     return error.exit_code
 
 
 def _explain(error: Exception) -> int:
     """Say what went wrong in one sentence; errors that are meant for people say so by their class."""
     if isinstance(error, _known_errors()):
-        sys.stderr.write(f"undertone: {error}\n")
+        complain(f"undertone: {error}")
         return getattr(error, "exit_code", 1)
     if isinstance(error, OSError) and error.filename is not None:
-        sys.stderr.write(f"undertone: {error.filename}: {error.strerror}.\n")
+        complain(f"undertone: {error.filename}: {error.strerror}.")
         return 1
     sys.stderr.write(
         f"undertone: this is a bug: {type(error).__name__}: {error}\n"

@@ -4,7 +4,9 @@ Whatever a customer wrote may hold terminal escapes, markup of our own printing 
 the direction of writing; `words` makes it plain text.
 """
 
+import shutil
 import sys
+import textwrap
 import unicodedata
 from functools import cache
 
@@ -56,6 +58,19 @@ def words(text: str, style: str = "") -> Text:
 def is_terminal() -> bool:
     """Whether a person watches the progress."""
     return progress_output().is_terminal
+
+
+def tell(sentence: str) -> None:
+    """Print a sentence among the results, wrapped at words where a person reads it; a program gets one line."""
+    output().print(sentence, markup=False, soft_wrap=not output().is_terminal)
+
+
+def complain(sentence: str) -> None:
+    """Tell a person what went wrong, wrapped at words where they read it; a program gets one line."""
+    if sys.stderr.isatty():
+        width = shutil.get_terminal_size().columns
+        sentence = textwrap.fill(sentence, width, break_long_words=False, break_on_hyphens=False)
+    sys.stderr.write(f"{sentence}\n")
 
 
 def say(text: str) -> None:

@@ -9,7 +9,7 @@ import typer
 
 from schemas.event import Lane
 from services.runtime.kafka import KafkaConnection
-from undertone.console import output
+from undertone.console import tell
 from undertone.errors import UsageProblem
 from undertone.holds import LONGEST_HOLD, declare_hold
 from undertone.settings import load_kafka_settings
@@ -55,11 +55,9 @@ def hold(
         )
     ends = _declare(length, lane, _checked(reason))
     again = f"undertone release{f' --lane {lane}' if lane else ''}"
-    output().print(
+    tell(
         f"{_named(lane)} held until {ends.astimezone():%H:%M:%S}, {describe_seconds(length.total_seconds())} from now; "
-        f"`{again}` ends it.",
-        markup=False,
-        soft_wrap=True,
+        f"`{again}` ends it."
     )
 
 
@@ -72,7 +70,7 @@ def release(
     A lane that stands at a record (undecodable ones, an unknown analysis version) looks at it again.
     """
     _declare(timedelta(0), lane, _checked(reason))
-    output().print(f"{_named(lane)} released: analyses go on.", markup=False)
+    tell(f"{_named(lane)} released: analyses go on.")
 
 
 def _declare(length: timedelta, lane: HeldLane | None, reason: str) -> datetime:

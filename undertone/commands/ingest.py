@@ -11,7 +11,7 @@ from typing import Annotated
 import httpx
 import typer
 
-from undertone.console import output
+from undertone.console import tell
 from undertone.embedded.settings import load_stack_settings
 from undertone.errors import UsageProblem
 from undertone.ingest.http_sender import TIMEOUT, HttpSender
@@ -169,11 +169,11 @@ def _print(summary: Summary, job: Job, *, is_complete: bool) -> None:
     what = "would be accepted" if job.is_dry_run else "accepted"
     line = f"{summary.accepted:,} {what}, {summary.rejected:,} rejected"
     line += f" · {describe_seconds(summary.seconds)}, {rate:,.0f} conversations/s"
-    output().print(line, markup=False, soft_wrap=True)
+    tell(line)
     for path in summary.empty:
-        output().print(f"{path} holds no conversations.", markup=False, soft_wrap=True)
+        tell(f"{path} holds no conversations.")
     for path in summary.reports:
-        output().print(f"First problem: {first_problem(path)}", markup=False, soft_wrap=True)
-        output().print(f"All that was rejected, and why: {path}", markup=False, soft_wrap=True)
+        tell(f"First problem: {first_problem(path)}")
+        tell(f"All that was rejected, and why: {path}")
     if not is_complete:
-        output().print("Not complete: the same command continues where this one stopped.", markup=False)
+        tell("Not complete: the same command continues where this one stopped.")

@@ -7,7 +7,7 @@ from typing import Annotated, Any
 import typer
 
 from schemas.subjects import subject_registry
-from undertone.console import output
+from undertone.console import output, tell
 from undertone.sink_process import ask_sink
 from undertone.times import parse_moment
 from undertone.views.subjects import subjects_table, unknown_table
@@ -55,7 +55,7 @@ def suggest(
     elif found:
         output().print(unknown_table(found))
     else:
-        output().print(f"The registry knows every cluster since {moment:%Y-%m-%d %H:%M} UTC.", markup=False)
+        tell(f"The registry knows every cluster since {moment:%Y-%m-%d %H:%M} UTC.")
 
 
 def _print_json(members: Any) -> None:

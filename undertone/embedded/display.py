@@ -11,15 +11,15 @@ from undertone.console import harmless
 from undertone.embedded.status import PartStatus, StackStatus
 
 COMMAND = "undertone"
-_NUMBERS = "{:>7} {:>8} {:>9} {:>9}  {}"
+_NUMBERS = "{:>7} {:>8} {:>9} {:>9}"
 _LINE = "  {:<10}{:<7}" + _NUMBERS
 
 
 def show_addresses(console: Console, addresses: Mapping[str, str], logs: str, engine: str | None) -> None:
     """Print where everything is and how to go on."""
     lines = [
-        ("send", f"{addresses['ingress']}/api/v1/conversations", "POST; documentation at /docs"),
-        ("read", f"{addresses['read_api']}/api/v1/insights", "also /trends, /conversations/ID, /docs"),
+        ("send", f"{addresses['ingress']}/api/v1/conversations", "POST; see /docs"),
+        ("read", f"{addresses['read_api']}/api/v1/insights", "GET; see /docs"),
         ("analyzer", f"{addresses['analyzer']}/readyz", f"engine: {engine}" if engine else ""),
         ("kafka", addresses["kafka"], ""),
         ("postgres", addresses["postgres"], ""),
@@ -38,12 +38,11 @@ def show_next_steps(console: Console, *, detached: bool) -> None:
     """Print the commands to go on with, and how to get at them from another shell."""
     activate = activation()
     if activate is not None:
-        where = "" if detached else ", in another terminal"
-        effect = f"puts `{COMMAND}` on your path{where}"
+        effect = f"puts `{COMMAND}` on your path" if detached else f"in another terminal, for `{COMMAND}`"
         console.print(Text.assemble("  ", (f"{activate:<34}", "bold"), (effect, "dim")))
     for command, effect in (
         (f"{COMMAND} ingest FILE", "send conversations"),
-        (f"{COMMAND} insights --since 7d", "see what was found"),
+        (f"{COMMAND} insights --since 8d", "see what was found"),
         (f"{COMMAND} status", "see how everything is"),
     ):
         console.print(Text.assemble("  ", (f"{command:<34}", "bold"), (effect, "dim")))
@@ -60,23 +59,26 @@ def show_status(console: Console, status: StackStatus) -> None:
     mood = Text("healthy", style="bold green") if status.healthy else Text("not healthy", style="bold red")
     uptime = f", up {_duration(status.uptime_seconds)}" if status.uptime_seconds is not None else ""
     console.print(Text.assemble("Undertone is ", mood, f"{uptime}, in {status.home}"), soft_wrap=True)
-    for line in _process_lines(status):
-        console.print(line, soft_wrap=True)
-    for line in _facts(status):
-        console.print(line, soft_wrap=True)
-    for problem in status.problems:
-        console.print(Text.assemble(("  ! ", "bold red"), problem), soft_wrap=True)
+    for line, address in _process_lines(status):
+        shown = f"{line.plain}  {address}"
+        if len(shown) <= console.width:
+            console.print(line, Text(f" {address}"), soft_wrap=True)
+        else:  # an address must be whole, to be copied
+            console.print(line, soft_wrap=True)
+            console.print(Text(f"{'':<12}{address}"), soft_wrap=True)
+    for line in (*_facts(status), *(Text.assemble(("  ! ", "bold red"), problem) for problem in status.problems)):
+        console.print(line, soft_wrap=not console.is_terminal)
 
 
-def _process_lines(status: StackStatus) -> Iterator[Text]:
-    """Lines rather than a table: in a pipe a table is cut at 80 columns, and an address must be whole."""
-    yield Text(_LINE.format("", "ready", "pid", "memory", "uptime", "restarts", "address"), style="dim")
+def _process_lines(status: StackStatus) -> Iterator[tuple[Text, str]]:
+    """Each part's line, and its address."""
+    yield Text(_LINE.format("", "ready", "pid", "memory", "uptime", "restarts"), style="dim"), "address"
     for name, part in status.processes.items():
         address = status.addresses.get("read_api" if name == "sink" else name, "")
-        yield Text.assemble(f"  {name:<10}", _ready(part), _NUMBERS.format(*_numbers(part), address))
+        yield Text.assemble(f"  {name:<10}", _ready(part), _NUMBERS.format(*_numbers(part))), address
     for name in ("kafka", "postgres"):
         if name not in status.processes:
-            yield Text.assemble(f"  {name:<10}", (f"{'external':<45}", "dim"), status.addresses.get(name, ""))
+            yield Text.assemble(f"  {name:<10}", (f"{'external':<43}", "dim")), status.addresses.get(name, "")
 
 
 def _ready(part: PartStatus) -> Text:
@@ -104,12 +106,20 @@ def _facts(status: StackStatus) -> Iterator[Text]:
         if lag is not None:
             behind = [f"{topic} {records:,}" for topic, records in lag.items() if records]
             yield _fact(f"{part} lag", ", ".join(behind) or "none")
-    for lane, reason in status.holds.items():
-        yield _fact(f"{lane} is held", f"{harmless(reason)}; `{COMMAND} release --lane {lane}` ends it")
+    yield from _held(status.holds)
     if status.today is not None:
         today = status.today
         cost = f"{today.get('cost_usd') or 0:.4f} USD"
         yield _fact("today", f"{today.get('calls') or 0:,} calls, {today.get('tokens') or 0:,} tokens, {cost}")
+
+
+def _held(holds: Mapping[str, str]) -> Iterator[Text]:
+    """Which lanes start no analyses, why, and what ends that."""
+    if len(holds) > 1 and len(set(holds.values())) == 1:
+        yield _fact("held", f"both lanes: {harmless(next(iter(holds.values())))}; end it with `{COMMAND} release`")
+        return
+    for lane, reason in holds.items():
+        yield _fact("held", f"{lane} lane: {harmless(reason)}; end it with `{COMMAND} release --lane {lane}`")
 
 
 def _fact(name: str, value: str) -> Text:

@@ -74,7 +74,8 @@ def _insight(insight: Mapping[str, Any]) -> RenderableType:
         headline.append("  (of an older revision)", style="yellow")
     lines = [headline]
     lines += [Text(harmless(str(text))) for text in (insight.get("summary"), analysis.get("reasoning")) if text]
-    made = " · ".join(str(insight[name]) for name in ("analysis_version", "path", "model") if insight.get(name))
+    told = (str(insight[name]) for name in ("analysis_version", "path", "model") if insight.get(name))
+    made = " · ".join(dict.fromkeys(told))  # the offline engine's model is its version
     return Group(*lines, Text(harmless(made), style="dim"))
 
 

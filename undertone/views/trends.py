@@ -14,7 +14,8 @@ from undertone.views.parts import bar, change, feeling_style, sparkline, titled
 SENTIMENTS = ("positive", "neutral", "negative")
 _MAX_BUCKETS = 31
 _BAR_WIDTH = 28
-_MAX_NAME = 34
+_TOPIC_BAR_WIDTH = 26
+_MAX_NAME = 38
 
 Trends = Mapping[str, Any]
 
@@ -70,7 +71,7 @@ def topic_bars(topics: Sequence[Sequence[Any]], limit: int = 8) -> Table:
     top = max((int(count) for _, count in topics), default=0)
     for name, count in topics[:limit]:
         share = int(count) / top if top else 0.0
-        table.add_row(words(_short(titled(str(name)))), bar(share, _BAR_WIDTH), f"{int(count):>7,}")
+        table.add_row(words(_short(titled(str(name)))), bar(share, _TOPIC_BAR_WIDTH), f"{int(count):>7,}")
     return table
 
 

@@ -8,8 +8,8 @@ from undertone.embedded.display import show_status
 from undertone.embedded.status import FailedCheck, PartStatus, StackStatus
 
 
-def shown(status: StackStatus) -> str:
-    console = Console(file=io.StringIO(), width=160)
+def shown(status: StackStatus, width: int = 160) -> str:
+    console = Console(file=io.StringIO(), width=width)
     show_status(console, status)
     assert isinstance(console.file, io.StringIO)
     return console.file.getvalue()
@@ -62,6 +62,25 @@ def test_counts_lag_and_cost_are_shown_as_people_read_them() -> None:
     assert "1,234 completed" in text
     assert "analyzer lag   conversations.replay.v1 7\n" in text
     assert "sink lag       conversations.received.v1 12\n" in text
-    assert "replay is held the night \N{REPLACEMENT CHARACTER}[31mimport; `undertone release --lane replay`" in text
+    held = "replay lane: the night \N{REPLACEMENT CHARACTER}[31mimport; end it with `undertone release --lane replay`"
+    assert f"held           {held}" in text
+
     assert "conv_1, unfinished for 3 s" in text
     assert "1,000 calls, 5,000 tokens, 0.5000 USD" in text
+
+
+def test_an_address_is_never_broken_on_a_narrow_screen() -> None:
+    address = "postgresql://undertone@127.0.0.1:15432/undertone"
+    part = PartStatus(ready=True, pid=5, rss_bytes=50_000_000, uptime_seconds=75)
+    status = StackStatus(
+        running=True, healthy=True, home="h", addresses={"postgres": address}, processes={"postgres": part}
+    )
+    lines = shown(status, width=80).splitlines()
+    assert f"{'':<12}{address}" in lines
+    assert all(len(line) <= 80 for line in lines)
+
+
+def test_a_hold_of_both_lanes_is_told_once() -> None:
+    text = shown(StackStatus(running=True, healthy=True, home="h", holds={"live": "a pause", "replay": "a pause"}))
+    assert "held           both lanes: a pause; end it with `undertone release`\n" in text
+    assert text.count("a pause") == 1
