@@ -95,7 +95,7 @@ def ingest(  # noqa: PLR0917 - typer reads options from parameters
 ) -> None:
     """Send the conversations of files; exit code 1 when some were rejected (a report lists them with their lines)."""
     settings = load_kafka_settings()
-    route = _route(to, is_bulk=bulk)
+    route = _route(to, is_bulk=bulk, has_http_options=api_url is not None or key is not None)
     if report is not None:
         check_report_path(report, files)
     job = Job(
@@ -114,8 +114,12 @@ def ingest(  # noqa: PLR0917 - typer reads options from parameters
     raise typer.Exit(_run(job, route, settings, key))
 
 
-def _route(to: Destination | None, *, is_bulk: bool) -> Route:
+def _route(to: Destination | None, *, is_bulk: bool, has_http_options: bool) -> Route:
     """How conversations travel. Raises UsageProblem: the ingress writes to the live lane only."""
+    if (is_bulk or to is Destination.KAFKA) and has_http_options:
+        raise UsageProblem(
+            "--api-url and --api-key are for posting to the ingress; --bulk and --to kafka post nothing."
+        )
     if is_bulk and to is Destination.HTTP:
         raise UsageProblem("--bulk writes to Kafka itself, and --to http posts to the ingress; leave out one of them.")
     if is_bulk:

@@ -234,6 +234,8 @@ async def test_a_second_ingest_of_the_twitter_csv_sends_the_sameconversations(
         (["a.jsonl", "--api-url", "http://127.0.0.1:9"], "Nothing answers at http://127.0.0.1:9"),
         (["a.jsonl", "--spread", "week"], "--spread is 'week'"),
         (["a.jsonl", "--bulk", "--to", "http"], "--bulk writes to Kafka itself"),
+        (["a.jsonl", "--bulk", "--api-url", "http://127.0.0.1:9"], "--api-url and --api-key are for posting"),
+        (["a.jsonl", "--to", "kafka", "--api-key", "k"], "--api-url and --api-key are for posting"),
         (["a.jsonl", "--api-key", "k\tx"], "holds characters that no key has"),
     ],
 )

@@ -100,6 +100,14 @@ def test_shifting_moves_every_date_by_the_same_time_and_leaves_what_is_no_date()
     ]
 
 
+def test_spreading_and_shifting_together_date_the_undated_and_move_the_dated() -> None:
+    both = Dating(now=NOW, shift=timedelta(days=365), spread=timedelta(days=1))
+    dated = {"conversation_id": "a", "turns": [{"text": "x", "at": "2025-11-21T08:00:00Z"}]}
+    undated = {"conversation_id": "b", "turns": [{"text": "y"}]}
+    assert newest_date(_sent(dated, both)) == datetime(2026, 11, 21, 8, tzinfo=UTC)
+    assert _sent(undated, both) == _sent(undated, Dating(now=NOW, spread=timedelta(days=1)))
+
+
 def test_a_shift_beyond_all_time_leaves_the_date_for_the_service_to_refuse() -> None:
     members = {"conversation_id": "a", "turns": [{"text": "x", "at": "9999-12-31T00:00:00Z"}]}
     assert _sent(members, Dating(now=NOW, shift=timedelta(days=365))) == members
