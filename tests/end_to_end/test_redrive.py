@@ -42,6 +42,7 @@ async def pipeline_on_llm(deployment: Deployment, simulator: Running) -> Deploym
         ANALYZER_LLM_BASE_URL=simulator.base_url,
         ANALYZER_LLM_MODEL="simulated",
         ANALYZER_CALLS_PER_SECOND="200",
+        ANALYZER_START_BATCH="50",
         ANALYZER_DAILY_BUDGET_USD="unlimited",
         XAI_API_KEY="not-a-key",
     )
