@@ -7,7 +7,7 @@ connection. The key goes into one header and nowhere else.
 import asyncio
 import json
 from collections.abc import AsyncIterator, Callable, Mapping, Set
-from contextlib import asynccontextmanager
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from ipaddress import ip_address
@@ -22,6 +22,7 @@ from services.analyzer.engine import (
     EngineUnavailable,
     Usage,
 )
+from services.analyzer.llm.connections import Connections, Trace
 from services.analyzer.llm.headers import RateLimits, rate_limits_of
 from services.analyzer.llm.options import LlmOptions
 from services.analyzer.llm.pricing import usage_of
@@ -44,8 +45,6 @@ MAX_ANSWER_BYTES = 1024 * 1024
 _CONNECT_SECONDS = 10.0
 _KEEP_ALIVE_SECONDS = 300.0
 """Longer than httpx's 5 s: a new TLS handshake in the middle would shift calls against their pace."""
-_FIRST_BYTES = "http11.send_request_headers.started"
-"""Of httpcore's trace: a connection is there and the request is about to be written."""
 _REFUSALS_IN_A_ROW = 20
 """More refused requests than any search needs to find a bad conversation: then it is not the conversations."""
 
@@ -78,6 +77,7 @@ class ChatClient:
         self._http = http
         self._options = options
         self._now = now
+        self.connections = Connections(self._touch, options.max_connections)
         self._features = {JSON_SCHEMA, JSON_OBJECT, TEMPERATURE, MAX_COMPLETION_TOKENS}
         if options.reasoning_effort is not None:
             self._features.add(REASONING_EFFORT)
@@ -125,22 +125,27 @@ class ChatClient:
 
     async def warm(self, connections: int) -> None:
         """Open so many connections ahead of the first calls, so that these start on time. Never raises."""
+        await self.connections.open(connections)
 
-        async def touch() -> None:
-            try:
-                async with asyncio.timeout(_CONNECT_SECONDS):
-                    await self._http.head("models")
-            except (TimeoutError, httpx.HTTPError, httpx.InvalidURL):
-                return
-
-        await asyncio.gather(*(touch() for _ in range(connections)))
+    async def _touch(self, trace: Trace) -> None:
+        try:
+            async with asyncio.timeout(_CONNECT_SECONDS):
+                await self._http.head("models", extensions={"trace": trace})
+        except (TimeoutError, httpx.HTTPError, httpx.InvalidURL):
+            return
 
     async def _post(self, body: bytes, on_sent: Callable[[], None]) -> tuple[int, Mapping[str, str], bytes]:
-        async def trace(event: str, _: Mapping[str, Any]) -> None:
-            if event == _FIRST_BYTES:
-                on_sent()
+        def sent() -> None:
+            on_sent()
+            self.connections.sent()
 
+        trace = self.connections.trace(sent)
         request = self._http.stream("POST", "chat/completions", content=body, extensions={"trace": trace})
+        with self.connections.used():
+            return await self._read(request)
+
+    @staticmethod
+    async def _read(request: AbstractAsyncContextManager[httpx.Response]) -> tuple[int, Mapping[str, str], bytes]:
         async with request as response:
             if response.headers.get("content-encoding", "identity") != "identity":
                 raise EngineUnavailable("the answer is compressed, which was not asked for").of_unknown_cost()
@@ -232,8 +237,12 @@ async def open_chat_client(
         )
     except (httpx.InvalidURL, UnicodeEncodeError) as error:
         raise EngineMisconfigured("ANALYZER_LLM_BASE_URL or XAI_API_KEY cannot be right") from error
+    client = ChatClient(http, options, now)
     async with http:
-        yield ChatClient(http, options, now)
+        try:
+            yield client
+        finally:
+            await client.connections.close()
 
 
 def _is_loopback(url: str) -> bool:

@@ -175,13 +175,20 @@ async def test_a_kafka_that_goes_away_is_waited_for_and_nothing_is_lost(own_kafk
     producer = AIOKafkaProducer(**connection.client_options(), acks="all")
     await producer.start()
     world = World(connection, producer)
-    analyzer = await OwnProcess.start(connection, tmp_path / "analyzer.log", ANALYZER_INSTANCE_ID="analyzer-1")
+    window = 200
+    analyzer = await OwnProcess.start(
+        connection,
+        tmp_path / "analyzer.log",
+        ANALYZER_INSTANCE_ID="analyzer-1",
+        ANALYZER_IN_FLIGHT_COUNT=str(window),
+    )
     try:
         await eventually(analyzer.is_ready)
-        before = _complaints(1_500, "before")
+        before = _complaints(4_000, "before")
         await world.post(before)
         await eventually(lambda: _at_least(world, 50))
         await own_kafka.stop()
+        await eventually(lambda: _is_full(analyzer, window), what="the window is full")
         await eventually(lambda: _is_not_ready(analyzer), within_seconds=40)
         await own_kafka.start()
         after = _complaints(50, "after")
@@ -194,6 +201,12 @@ async def test_a_kafka_that_goes_away_is_waited_for_and_nothing_is_lost(own_kafk
     finally:
         await analyzer.kill()
         await world.close()
+
+
+async def _is_full(analyzer: OwnProcess, window: int) -> bool:
+    _, said = await analyzer.readiness()
+    assert said.get("in_flight") == window, said
+    return True
 
 
 async def _at_least(world: World, count: int) -> bool:

@@ -1,13 +1,19 @@
 """What the engine makes of a well-behaved endpoint."""
 
+import asyncio
+
 import pytest
 
 from schemas.insight_produced import Path
 from services.analyzer.engine import Answer
+from services.analyzer.llm.client import ChatClient, open_chat_client
 from services.analyzer.llm.engine import LlmEngine
+from services.analyzer.llm.options import LlmOptions
+from services.analyzer.llm.prompt import write_prompt
 from tests.integration.llm.answers import assert_quoted, findings_of
 from tests.integration.llm.conftest import OpenEngine
 from tests.llm_tasks import TASKS
+from tests.waiting import eventually
 from undertone.simulator.server import Running
 
 
@@ -76,6 +82,26 @@ async def test_warm_connections_cost_no_call(engine: LlmEngine, simulator: Runni
     await engine.warm(5)
 
     assert simulator.simulator.statistics.calls == 0
+
+
+async def test_while_calls_are_in_flight_one_more_connection_is_open_than_they_use(
+    simulator: Running,
+) -> None:
+    simulator.simulator.conduct = simulator.simulator.conduct.model_copy(update={"latency_seconds": 60})
+    async with open_chat_client(LlmOptions(base_url=simulator.base_url)) as client:
+        calls = []
+        for in_flight in range(1, 6):
+            calls.append(asyncio.create_task(client.complete(client.prepare(write_prompt(TASKS, 12_000)))))
+            await eventually(lambda wanted=in_flight + 1: _are_open(client, wanted))  # type: ignore[misc]
+        assert simulator.simulator.statistics.calls == len(calls)
+        for call in calls:
+            call.cancel()
+        await asyncio.gather(*calls, return_exceptions=True)
+
+
+async def _are_open(client: ChatClient, wanted: int) -> bool:
+    assert client.connections.opened == wanted
+    return True
 
 
 async def test_warming_an_endpoint_that_is_away_harms_nothing(open_engine: OpenEngine) -> None:

@@ -103,3 +103,15 @@ async def test_a_blocked_lane_waits_for_a_person_or_a_rebalance() -> None:
     ledger.close()
     assert await blocked is False
     assert ledger.blocked == {}
+
+
+async def test_a_rebalance_tells_how_many_answered_records_come_again() -> None:
+    ledger, acknowledged = _ledger(5), Acknowledged()
+    places = [await ledger.admit(Lane.LIVE, 0, offset, 5, acknowledged.of(offset)) for offset in range(5)]
+    for place in (places[0], places[2], places[3]):  # 1 is not answered yet, so 2 and 3 wait behind it
+        assert place is not None
+        place.receipt.is_paid = place is not places[3]
+        ledger.done(place)
+    assert acknowledged == [0]
+    assert ledger.close() == 1, "3 was answered for nothing, 0 is acknowledged"
+    assert ledger.close() == 0
