@@ -5,9 +5,9 @@ runs then, and is no COMMIT, cannot commit any more. Each sink connects as a rol
 whose transaction it is.
 """
 
-from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
+from functools import partial
 
 import asyncpg
 
@@ -18,11 +18,12 @@ KILL_SECONDS = 240
 """Within which a sink must have been met in a transaction: it may be starting, or Postgres be away."""
 
 _OPEN_TRANSACTION = """
-    SELECT backend_start, backend_xid::text AS xid FROM pg_stat_activity
+    SELECT backend_start, backend_xid::text AS xid, pg_postmaster_start_time() AS server_start FROM pg_stat_activity
     WHERE usename = $1 AND backend_xid IS NOT NULL AND backend_start <> ALL ($2::timestamptz[])
         AND state = 'active' AND query !~* '^\\s*(commit|rollback|insert into consumer_offsets)'
 """
 """A claim inserts into consumer_offsets in a transaction of one statement, which commits by itself."""
+_ENDED = "SELECT pg_xact_status($1::text::xid8) AS status, pg_postmaster_start_time() AS server_start"
 _AWAY = (OSError, asyncpg.PostgresError, asyncpg.InterfaceError, asyncpg.InternalClientError)
 """What a query raises whose server goes away meanwhile."""
 
@@ -43,8 +44,8 @@ class Killer:
     service: Service
     role: str
     database_url: str
-    xids: list[str] = field(default_factory=list)
-    """The transactions that were open at the kills."""
+    kills: int = 0
+    """So far, each within a transaction of which nothing was kept."""
     _killed: list[datetime] = field(default_factory=list)
     """When the backends began whose sink is dead: they may live on for a moment."""
     _connection: asyncpg.Connection | None = None
@@ -52,46 +53,49 @@ class Killer:
     async def run(self, kills: int) -> None:
         """Kill and restart so many times."""
         try:
-            while len(self.xids) < kills:
-                await eventually(
-                    self._is_killed, within_seconds=KILL_SECONDS, every_seconds=0.005, what=f"{self.role} is killed"
+            while self.kills < kills:
+                found = await eventually(
+                    self._kill, within_seconds=KILL_SECONDS, every_seconds=0.005, what=f"{self.role} is killed"
                 )
                 await self.service.start(wait=False)
+                await eventually(partial(self._is_rolled_back, found), within_seconds=KILL_SECONDS)
+                self.kills += 1
         finally:
             if self._connection is not None:
                 await self._connection.close()
 
-    async def _is_killed(self) -> bool:
-        """Kill the sink if it is in a transaction that has written."""
+    async def _kill(self) -> asyncpg.Record | None:
+        """Kill the sink if it is in a transaction that has written, and give that transaction."""
         if await self._open_transaction() is None:
-            return False
+            return None
         self.service.freeze()
         found = await self._open_transaction()
         if found is None:
             self.service.thaw()
-            return False
+            return None
         await self.service.kill()
-        self.xids.append(found["xid"])
         self._killed.append(found["backend_start"])
-        return True
+        return found
+
+    async def _is_rolled_back(self, transaction: asyncpg.Record) -> bool:
+        """Whether it is gone; when Postgres was restarted meanwhile it is, and another may have its number."""
+        ended = await self._ask(_ENDED, transaction["xid"])
+        if ended is None:
+            return False
+        if ended["server_start"] != transaction["server_start"]:
+            return True
+        if ended["status"] == "committed":  # no AssertionError: waiting longer would not help
+            raise RuntimeError(f"{self.role} was killed in transaction {transaction['xid']}, which is committed")
+        return bool(ended["status"] == "aborted")
 
     async def _open_transaction(self) -> asyncpg.Record | None:
-        """None, too, while Postgres is away."""
+        return await self._ask(_OPEN_TRANSACTION, self.role, self._killed)
+
+    async def _ask(self, query: str, *values: object) -> asyncpg.Record | None:
+        """A row; None while Postgres is away, too."""
         try:
             if self._connection is None or self._connection.is_closed():
                 self._connection = await asyncpg.connect(self.database_url, timeout=5)
-            return await self._connection.fetchrow(_OPEN_TRANSACTION, self.role, self._killed)
+            return await self._connection.fetchrow(query, *values)
         except _AWAY:
             return None
-
-
-async def outcomes_of_transactions(database_url: str, xids: Sequence[str]) -> set[str]:
-    """How these transactions ended: `aborted`, if nothing of them was kept."""
-    connection = await asyncpg.connect(database_url)
-    try:
-        rows = await connection.fetch(
-            "SELECT DISTINCT pg_xact_status(xid::xid8) AS status FROM unnest($1::text[]) xid", list(xids)
-        )
-    finally:
-        await connection.close()
-    return {row["status"] for row in rows}
