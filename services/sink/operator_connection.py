@@ -30,6 +30,8 @@ async def operator_connection(database_url: str) -> AsyncIterator[Any]:
         yield connection
     except asyncpg.UndefinedTableError as error:
         raise CannotAnswer("the database has no tables yet: run `undertone migrate`") from error
+    except BrokenPipeError:  # whoever read the answer has closed it: that says nothing about Postgres
+        raise
     except UNAVAILABLE as error:
         raise CannotAnswer(f"Postgres gave up on the question ({type(error).__name__}): try again") from error
     finally:

@@ -3,6 +3,7 @@
 import argparse
 import asyncio
 import json
+import os
 import sys
 from collections.abc import Sequence
 from dataclasses import asdict
@@ -39,6 +40,9 @@ def main(arguments: Sequence[str]) -> int:
         return asyncio.run(_rollups(url, as_json=given.as_json))
     except CannotAnswer as problem:
         print(problem, file=sys.stderr)  # noqa: T201 - a command
+        return 1
+    except BrokenPipeError:  # `| head`; Python would flush standard output once more, and complain
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 1
     except KeyboardInterrupt:
         return _INTERRUPTED
