@@ -49,7 +49,7 @@ RECEIVED = Topic(
     events=(ConversationReceived,),
     partitions=12,
     retention=timedelta(days=30),
-    writers=("ingress", "operator"),
+    writers=("ingress", "operator", "sink"),  # the sink: dead letters that are sent again
     readers=("analyzer", "sink", "operator"),
 )
 REPLAY = Topic(
@@ -59,7 +59,7 @@ REPLAY = Topic(
     events=(ConversationReceived,),
     partitions=12,
     retention=timedelta(days=7),
-    writers=("operator",),
+    writers=("operator", "sink"),  # as above
     readers=("analyzer", "operator"),
 )
 ANALYZED = Topic(
@@ -69,7 +69,7 @@ ANALYZED = Topic(
     events=(InsightProduced, ConversationSkipped, AnalysisFailed),
     partitions=12,
     retention=timedelta(days=30),
-    writers=("analyzer",),
+    writers=("analyzer", "sink"),  # as above
     readers=("sink", "operator"),
 )
 STARTED = Topic(
