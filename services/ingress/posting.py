@@ -9,6 +9,7 @@ from typing import Protocol
 
 from starlette.types import Receive, Scope, Send
 
+from services.ingress.body_structure import refuse_too_many_parts
 from services.ingress.front_door import FrontDoor
 from services.ingress.intake import Intake, Outcome, Sender, unavailable
 from services.ingress.metrics import REFUSED
@@ -151,6 +152,7 @@ class PostRoute:
             headers = read_headers(scope)
             media_type = media_type_of(headers, *self.media_types)
             body = await read_body(headers, receive, self.posting.max_body_bytes)
+            refuse_too_many_parts(body)
             sender = Sender(
                 entrance.caller.name, correlation_id.get() or "", headers.idempotency_key, headers.traceparent
             )

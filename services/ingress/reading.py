@@ -7,9 +7,9 @@ the same texts.
 
 from collections.abc import Sequence
 from datetime import datetime
-from typing import Any, cast
+from typing import Annotated, Any, cast
 
-from pydantic import JsonValue, TypeAdapter, ValidationError
+from pydantic import FailFast, JsonValue, TypeAdapter, ValidationError
 
 from schemas.conversation_received import refuse_implausible_time
 from services.ingress.plain import Plain, read_plain_array
@@ -27,8 +27,11 @@ from services.runtime.problems import FieldProblem
 MAX_CONVERSATIONS = 500
 _MAX_MEMBERS = 4_096
 """Members of a conversation and its turns; 500 turns of 4 members and some more. Beyond it nothing is explained."""
+_MAX_PROBLEMS = 1_000
+"""Problems that are explained of one array: naming them costs ten times what finding them does."""
+_NOT_EXPLAINED = "It is not valid, like much of this request; send it alone to hear why"
 
-_many: TypeAdapter[list[PostedConversation]] = TypeAdapter(list[PostedConversation])
+_many: TypeAdapter[list[PostedConversation]] = TypeAdapter(Annotated[list[PostedConversation], FailFast()])
 
 Reading = Posted | Plain | Refusal
 
@@ -82,7 +85,7 @@ def _time_problem(posted: Posted, now: datetime) -> tuple[int, str] | None:
     return None
 
 
-def _check(value: Any, now: datetime) -> Posted | Refusal:
+def _check(value: Any, now: datetime, *, is_explained: bool = True) -> Posted | Refusal:
     if not isinstance(value, dict):
         return Refusal.of_whole("A conversation is a JSON object")
     if duplicates := duplicates_in(value):
@@ -93,7 +96,7 @@ def _check(value: Any, now: datetime) -> Posted | Refusal:
     try:
         posted = shape.model_validate(value)
     except ValidationError as error:
-        return refusal_of(error, value, shape)
+        return refusal_of(error, value, shape) if is_explained else Refusal.of_whole(_NOT_EXPLAINED)
     if (found := _time_problem(posted, now)) is not None:
         return Refusal((FieldProblem(_time_field(value, found[0]), found[1]),))
     return posted
@@ -124,7 +127,17 @@ def read_array(text: bytes, now: datetime) -> Sequence[Reading]:
     if not isinstance(values, list):
         raise refused_body("Send a JSON array of conversations, or one a line as NDJSON")
     _refuse_too_many(len(values))
-    return [_check(value, now) for value in values]
+    return _check_each(values, now)
+
+
+def _check_each(values: Sequence[Any], now: datetime) -> Sequence[Posted | Refusal]:
+    readings: list[Posted | Refusal] = []
+    problems = 0
+    for value in values:
+        reading = _check(value, now, is_explained=problems < _MAX_PROBLEMS)
+        problems += len(reading.problems) if isinstance(reading, Refusal) else 0
+        readings.append(reading)
+    return readings
 
 
 def _read_array_quickly(text: bytes, now: datetime) -> Sequence[Posted | Plain] | None:

@@ -4,6 +4,7 @@ Pure ASGI and one layer only, since it is on the path of every request. `fast_ro
 framework sees the request: for the few routes whose cost matters.
 """
 
+import asyncio
 import re
 from collections.abc import Awaitable, Callable, Mapping
 from time import perf_counter
@@ -12,7 +13,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from services.runtime.http_metrics import observe_request
 from services.runtime.logs import correlation_id, get_logger
-from services.runtime.problems import MEDIA_TYPE, internal_error
+from services.runtime.problems import MEDIA_TYPE, Problem, internal_error, stopping
 from services.runtime.random_ids import random_ids
 
 _log = get_logger(__name__)
@@ -21,6 +22,9 @@ _SANE_CORRELATION_ID = re.compile(rb"^[A-Za-z0-9._:-]{1,128}$")
 _NO_SNIFF = (b"x-content-type-options", b"nosniff")
 _NO_STORE = (b"cache-control", b"no-store")
 _HIDES = (b"content-security-policy", b"default-src 'none'; frame-ancestors 'none'")
+
+_CLIENT_GONE = 499
+"""What is counted when the client went away before an answer, as nginx does."""
 
 FastRoutes = Mapping[tuple[str, str], ASGIApp]
 
@@ -45,6 +49,10 @@ class HttpEdge:
         except Exception:  # noqa: BLE001 - the last resort: a bug is logged here and answered without internals
             _log.exception("request_failed", method=scope["method"], route=_route_of(scope))
             await exchange.fail()
+        except asyncio.CancelledError:  # the server stops, and has waited for this request as long as it may
+            if exchange.has_begun:
+                raise
+            await exchange.answer(stopping())
         finally:
             seconds = perf_counter() - exchange.began
             observe_request(scope["method"], scope["path"] if fast else _route_of(scope), exchange.status, seconds)
@@ -62,8 +70,7 @@ class _Exchange:
         self._correlation = correlation
         self._is_complete = False
         self.began = perf_counter()
-        self.status = 499
-        """What is counted when the client went away before an answer, as nginx does."""
+        self.status = _CLIENT_GONE
 
     async def send(self, message: Message) -> None:
         if message["type"] == "http.response.start":
@@ -77,11 +84,21 @@ class _Exchange:
         """Answer 500. An answer that has begun can only be cut off with its connection: that is the server's part."""
         if self._is_complete:  # the framework has answered 500 already
             return
-        if self.status != 499:
+        if self.has_begun:
             raise RuntimeError("a response broke off")
-        body = internal_error().body(instance=self._scope["path"], correlation=self._correlation)
-        headers = [(b"content-type", MEDIA_TYPE.encode()), (b"content-length", str(len(body)).encode())]
-        await self.send({"type": "http.response.start", "status": 500, "headers": headers})
+        await self.answer(internal_error())
+
+    @property
+    def has_begun(self) -> bool:
+        """Whether some of the answer was sent."""
+        return self.status != _CLIENT_GONE
+
+    async def answer(self, problem: Problem) -> None:
+        """Send a problem."""
+        body = problem.body(instance=self._scope["path"], correlation=self._correlation)
+        written = {"Content-Type": MEDIA_TYPE, "Content-Length": str(len(body)), **problem.headers}
+        headers = [(name.lower().encode(), value.encode()) for name, value in written.items()]
+        await self.send({"type": "http.response.start", "status": problem.status, "headers": headers})
         await self.send({"type": "http.response.body", "body": body})
 
 

@@ -66,6 +66,8 @@ class GuardedProtocol(HttpToolsProtocol):
         if self._are_headers_too_large():
             self._refusal = _HEADERS_TOO_LARGE
             raise ValueError("too many headers")  # the parser stops, and send_400_response answers
+        if self.parser.get_http_version() != "1.0" and [name for name, _ in self.headers].count(b"host") != 1:
+            raise ValueError("not one Host")  # RFC 9112, 3.2: proxies and servers must not differ on whom it is for
         super().on_headers_complete()
 
     def _are_headers_too_large(self) -> bool:

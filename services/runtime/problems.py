@@ -95,6 +95,12 @@ def internal_error() -> Problem:
     return Problem(500, "internal_error", "Something unexpected happened here. Quote the correlation id.")
 
 
+def stopping() -> Problem:
+    """What a client hears whose request outlasts the time that a service has to stop."""
+    details = "The service stops before it knows what became of this: send it again, with the same id if it has one"
+    return Problem(503, "stopping", details, retry_after=2)
+
+
 def problem_response(problem: Problem, request: Request) -> Response:
     """The problem as an HTTP response."""
     correlation = correlation_id.get() or new_correlation_id()

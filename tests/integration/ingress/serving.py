@@ -48,14 +48,14 @@ class Line:
 
     async def answer(self) -> tuple[int, bytes]:
         """The status and the body of the next answer."""
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(30):
             head = await self.reader.readuntil(b"\r\n\r\n")
             length = int(head.lower().split(b"content-length:")[1].split(b"\r\n")[0])
             return int(head.split(b" ")[1]), await self.reader.readexactly(length)
 
     async def rest(self) -> bytes:
         """Everything until the other side closes."""
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(30):
             return await self.reader.read()
 
     def close(self) -> None:

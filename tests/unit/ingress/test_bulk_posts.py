@@ -116,3 +116,14 @@ async def test_an_idempotency_key_beside_an_explicit_id_is_refused(ingress: http
     assert answer.json()["errors"][0]["field"] == "external_id"
     bulk = await ingress.post(MANY, json=[{"external_id": "a", "text": "b"}, {"text": "c"}], headers=key)
     assert [one["status"] for one in bulk.json()["results"]] == ["rejected", "accepted"]
+
+
+async def test_a_flood_of_problems_is_refused_whole_and_the_good_ones_are_accepted(
+    ingress: httpx.AsyncClient, publisher: FakePublisher
+) -> None:
+    bad = {"turns": [{"text": 1, "role": 2, "at": 3, "mood": 4}] * 30}
+    results = (await ingress.post(MANY, json=[*[bad] * 20, {"text": "good"}])).json()["results"]
+    details = [one["error"]["details"] for one in results if one["status"] == "rejected"]
+    assert details[0].startswith("turns.0.role: ")
+    assert details[-1] == "It is not valid, like much of this request; send it alone to hear why"
+    assert (len(details), results[-1]["status"], len(publisher.records)) == (20, "accepted", 1)
