@@ -28,9 +28,12 @@ DRAWN = """
                 'My password does not work', 'My suitcase was lost', 'My seat was changed without a problem',
                 'My coat fits, but a button is loose', 'My order came a day early'])[1 + (drawn >> 8 & 7)] AS trouble,
             (ARRAY[-1500, -2500, -2000, -500, -3000, 1500, 500, 8000])[1 + (drawn >> 8 & 7)] AS mood,
-            (ARRAY['{delivery}', '{refund}', '{billing}', '{account}', '{baggage}', '{booking}', '{product_quality}',
-                '{praise}', '{delivery,refund}', '{refund,other}', '{billing,refund}', '{account,other}',
-                '{baggage,delivery}', '{booking,other}', '{product_quality,other}', '{praise,delivery}'])
+            (ARRAY['{delivery_problems}', '{refunds_and_returns}', '{billing_and_payments}', '{account_access}',
+                '{baggage}', '{bookings_and_changes}', '{products}', '{customer_support}',
+                '{delivery_problems,customer_support}', '{refunds_and_returns,other}',
+                '{billing_and_payments,refunds_and_returns}', '{account_access,app_and_website}',
+                '{baggage,delivery_problems}', '{bookings_and_changes,other}', '{products,pricing_and_offers}',
+                '{customer_support,delivery_problems}'])
                 [1 + (drawn >> 8 & 7) + CASE WHEN drawn >> 11 & 15 = 0 THEN 8 ELSE 0 END]::text[] AS topics,
             (drawn >> 15 & 16383)::integer AS noise,
             (4000 + (drawn >> 29 & 4095)) / 8192.0::float8 AS confidence
