@@ -61,6 +61,8 @@ class Calls:
     busiest_call: int
     """With which the busiest second ended."""
     refused: int
+    answered: int
+    """Conversations."""
     answered_again: int
 
     def used(self, limit: float) -> float:
@@ -136,6 +138,7 @@ class Fleet:
             calls["most_in_a_second"],
             calls["busiest_second_ends_with_call"],
             calls["by_outcome"].get("over_limit", 0),
+            stats["conversations"]["answered"],
             stats["conversations"]["answered_again"],
         )
 
