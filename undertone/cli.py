@@ -55,6 +55,8 @@ COMMANDS: Mapping[str, Entry] = {
     "topics": Entry("topics", OPERATION, "Compare Kafka's topics with the contract, and bring them about."),
     "tail": Entry("tail", OPERATION, "Watch a topic: decoded, filtered, as JSON for pipes."),
     "produce": Entry("produce", OPERATION, "Write events of a file to a topic, checked against the contract."),
+    "replay": Entry("replay", OPERATION, "Analyse again what was accepted, behind live traffic."),
+    "replays": Entry("replay", OPERATION, "List replays and how far each is."),
     "dlq": Entry("dlq", OPERATION, "See what could not be processed; send it again, or drop it."),
     "migrate": Entry("migrate", OPERATION, "Bring the database to the newest schema."),
     "offsets": Entry("offsets", OPERATION, "Show how far each partition is stored; say where to go on."),

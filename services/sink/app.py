@@ -21,6 +21,7 @@ from services.sink.endpoints.export import export_router
 from services.sink.endpoints.insights import insights_router
 from services.sink.endpoints.lookup import lookup_router
 from services.sink.endpoints.redrives import redrives_router
+from services.sink.endpoints.standings import standings_router
 from services.sink.endpoints.stream import stream_router
 from services.sink.endpoints.trends import trends_router
 from services.sink.reads.status import count_statuses
@@ -60,6 +61,7 @@ def create_app(settings: SinkSettings, resources: Resources, role: Role, consume
             conversations_router,
             trends_router,
             lookup_router,
+            standings_router,
             dead_letters_router,
         ):
             app.include_router(router(context))

@@ -1,0 +1,289 @@
+"""`undertone replay` and `replays`: analyse again what was accepted, behind live traffic."""
+
+import asyncio
+import re
+import secrets
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from enum import StrEnum
+from typing import Annotated
+
+import typer
+
+from schemas.event import ID_PATTERN
+from services.runtime.kafka import KafkaConnection
+from services.runtime.settings import load_settings
+from undertone.cli import EXIT_INTERRUPTED
+from undertone.console import output
+from undertone.dead_letters.options import DryRun, Key, Url, Yes, print_json
+from undertone.embedded.settings import load_stack_settings
+from undertone.errors import CommandError, UsageProblem
+from undertone.replay import views
+from undertone.replay.api import ReplayApi
+from undertone.replay.job import Setup, look_for, price, refuse_taken_name, send, write_down
+from undertone.replay.planning import Asked, Chosen, Terms
+from undertone.replay.plans import Plans, Replay, State, check_name
+from undertone.replay.pricing import price_of
+from undertone.settings import api_key, load_kafka_settings, read_api_url
+from undertone.subject_names import subject_named
+from undertone.times import parse_moment
+
+_VERSION = re.compile(r"[A-Za-z0-9._:-]{1,64}")
+_CHANNEL = re.compile(r"[A-Za-z0-9._:-]{1,64}")
+_EPILOG = """[bold]Examples[/bold]
+
+  undertone replay --since 30d --analysis-version grok-4.3-p2 --dry-run
+  undertone replay --since 7d --sentiment negative --analysis-version grok-4.3-p2 --name angry
+  undertone replay --status failed --yes
+  undertone replay pause angry          [dim]or Ctrl-C where it runs[/dim]
+  undertone replay resume angry
+
+[dim]Nothing is sent twice, however it was stopped. Erased conversations are never sent.[/dim]"""
+
+
+class Sentiment(StrEnum):
+    """How the customer feels."""
+
+    POSITIVE = "positive"
+    NEUTRAL = "neutral"
+    NEGATIVE = "negative"
+
+
+class Status(StrEnum):
+    """How a conversation stands."""
+
+    QUEUED = "queued"
+    PROCESSING = "processing"
+    COMPLETED = "completed"
+    SKIPPED = "skipped"
+    FAILED = "failed"
+
+
+@dataclass(frozen=True, slots=True)
+class _How:
+    """What is to be done with what was chosen."""
+
+    name: str
+    version: str | None
+    rate: float
+    is_dry_run: bool
+    is_json: bool
+    is_agreed: bool
+
+
+Name = Annotated[str, typer.Argument(metavar="NAME", help="`undertone replays` lists names.")]
+AsJson = Annotated[bool, typer.Option("--json", help="For programs.")]
+
+
+def register(app: typer.Typer) -> None:
+    """Mount both commands."""
+    group = typer.Typer(invoke_without_command=True, epilog=_EPILOG)
+    group.callback(epilog=_EPILOG)(replay)
+    group.command("pause", no_args_is_help=True)(pause)
+    group.command("resume", no_args_is_help=True)(resume)
+    group.command("cancel", no_args_is_help=True)(cancel)
+    app.add_typer(group, name="replay")
+    app.command("replays")(replays)
+
+
+def replay(  # noqa: PLR0917 - typer reads options from parameters
+    context: typer.Context,
+    since: Annotated[
+        str | None, typer.Option(help="Received by Kafka since: 24h, 7d, a date or a time.", show_default=False)
+    ] = None,
+    until: Annotated[
+        str | None, typer.Option(help="Received before; as --since. Default: now.", show_default=False)
+    ] = None,
+    conversation: Annotated[
+        list[str] | None,
+        typer.Option("--conversation", metavar="ID", help="Only these; repeat it.", show_default=False),
+    ] = None,
+    channel: Annotated[str | None, typer.Option(help="Only those of a channel.", show_default=False)] = None,
+    subject: Annotated[
+        str | None, typer.Option("--subject", "--topic", help="Only those found to be about it.", show_default=False)
+    ] = None,
+    sentiment: Annotated[Sentiment | None, typer.Option(help="Only those found to be so.", show_default=False)] = None,
+    status: Annotated[Status | None, typer.Option(help="Only those that stand so.", show_default=False)] = None,
+    analysis_version: Annotated[
+        str | None, typer.Option(help="Analyse under it. Default: the active one.", show_default=False)
+    ] = None,
+    new_version: Annotated[
+        bool, typer.Option("--new-version", help="Nothing is known under the version yet; that is no mistake.")
+    ] = False,
+    rate: Annotated[float, typer.Option(min=0, max=1e6, help="Most conversations a second sent; 0: no limit.")] = 2000,
+    name: Annotated[str | None, typer.Option(help="What to call it. Default: its time.", show_default=False)] = None,
+    dry_run: DryRun = False,
+    yes: Yes = False,
+    url: Url = None,
+    key: Key = None,
+    as_json: AsJson = False,
+) -> None:
+    """Send conversations to the replay lane: the newest revision of each, to be analysed behind live traffic.
+
+    With --analysis-version the results stand beside those of the active version. What is known under a version
+    already costs nothing. `--dry-run` says what it would take; Ctrl-C pauses.
+    """
+    if context.invoked_subcommand is not None:
+        return
+    now = datetime.now(UTC)
+    asked = Asked(
+        since=parse_moment(since, "--since", now) if since else None,
+        until=min(parse_moment(until, "--until", now), now) if until else now,
+        conversation_ids=_ids(conversation),
+        channel=_matching(channel, _CHANNEL, "--channel"),
+        subject=subject_named(subject, "--subject") if subject else None,
+        sentiment=sentiment.value if sentiment else None,
+        status=status.value if status else None,
+        text=_as_written(since, until, conversation, channel, subject, sentiment, status),
+    )
+    if not asked.text:
+        raise UsageProblem("What to replay? Give --since (such as 24h or 30d), or a selection; see --help.")
+    how = _How(
+        name=check_name(name or f"{now:%Y%m%d-%H%M%S}-{secrets.token_hex(2)}"),
+        version=_matching(analysis_version, _VERSION, "--analysis-version"),
+        rate=rate,
+        is_dry_run=dry_run,
+        is_json=as_json,
+        is_agreed=yes,
+    )
+    with _setup(url, key) as setup:
+        refuse_taken_name(setup.plans, how.name)
+        active, known = setup.api.versions()
+        if how.version is not None and how.version not in known and not new_version:
+            raise UsageProblem(
+                f"Nothing is known under the analysis version {how.version}; there are: {', '.join(known) or 'none'}. "
+                f"If analyzers that have it run or will run, add --new-version: until then the replay lane waits."
+            )
+        asyncio.run(_replay(setup, asked, how, active, now))
+
+
+async def _replay(setup: Setup, asked: Asked, how: _How, active: str | None, now: datetime) -> None:
+    chosen = await look_for(setup, asked)
+    if how.is_dry_run or not how.is_agreed:
+        await _show_price(setup, chosen, how, how.version or active)
+    if how.is_dry_run:
+        return
+    if not how.is_agreed:
+        _ask()
+    await write_down(setup, asked, chosen, Terms(how.name, how.version, how.rate, now))
+    _finish(await send(setup, how.name), is_json=how.is_json)
+
+
+async def _show_price(setup: Setup, chosen: Chosen, how: _How, version: str | None) -> None:
+    from services.analyzer.settings import AnalyzerSettings  # noqa: PLC0415 - needs the analyzer's packages
+    from undertone.replay.tariffs import tariff_of  # noqa: PLC0415 - as above
+
+    tariff = tariff_of(version, load_settings(AnalyzerSettings))
+    found = await price(setup, chosen, version, tariff)
+    tally, left_out = found.tally, found.left_out
+    priced = price_of(tally, tariff) if tariff is not None else None
+    if how.is_json:
+        if how.is_dry_run:
+            print_json(views.estimate_members(tally, left_out, version, priced))
+        return
+    for line in views.estimate_lines(tally, left_out, version, priced):
+        output().print(line, markup=False, soft_wrap=True)
+
+
+def _ask() -> None:
+    if not sys.stdin.isatty():
+        raise UsageProblem("Send them? Nobody can be asked here: add --yes. Nothing was sent.")
+    if not typer.confirm("Send them?", err=True):
+        raise CommandError("Nothing was sent.")
+
+
+def resume(name: Name, url: Url = None, key: Key = None, as_json: AsJson = False) -> None:
+    """Go on with a replay that was paused or killed. What was sent is not sent again."""
+    with _setup(url, key) as setup:
+        _finish(asyncio.run(send(setup, name)), is_json=as_json)
+
+
+def pause(name: Name) -> None:
+    """Let the process that sends a replay stop after its transaction. `resume` goes on."""
+    plans = _plans()
+    found = plans.load(name)
+    if found.state.has_ended:
+        raise UsageProblem(f"The replay {name} has ended: it is {found.state.value}.")
+    if not plans.is_held(name):
+        raise UsageProblem(f"No process sends the replay {name} now: it is {views.standing(found, is_held=False)}.")
+    plans.ask(name, State.PAUSED)
+    output().print(f"{name} pauses within seconds; `undertone replay resume {name}` goes on.", markup=False)
+
+
+def cancel(name: Name) -> None:
+    """End a replay for good. What is on the replay lane already will still be analysed."""
+    plans = _plans()
+    if plans.load(name).state.has_ended:
+        raise UsageProblem(f"The replay {name} has ended: it is {plans.load(name).state.value}.")
+    if plans.is_held(name):
+        plans.ask(name, State.CANCELLED)
+        output().print(f"{name} ends within seconds; what is on the lane will still be analysed.", markup=False)
+        return
+    with plans.held(name):
+        found = plans.load(name)
+        found.state = State.CANCELLED
+        plans.save(found)
+    for line in views.end_lines(found):
+        output().print(line, markup=False, soft_wrap=True)
+
+
+def replays(as_json: AsJson = False) -> None:
+    """List the replays that were begun from this folder, and how each stands."""
+    plans = _plans()
+    loaded = sorted((plans.load(name) for name in plans.names()), key=lambda one: one.created_at)
+    found = [(one, views.standing(one, is_held=plans.is_held(one.name))) for one in loaded]
+    if as_json:
+        print_json({"replays": [views.replay_members(*one) for one in found]})
+    elif found:
+        output().print(views.replays_table(found))
+    else:
+        output().print("No replay was begun from this folder; `undertone replay --help` says how.", soft_wrap=True)
+
+
+def _finish(replay: Replay, *, is_json: bool) -> None:
+    if is_json:
+        print_json(views.replay_members(replay, replay.state.value))
+    else:
+        for line in views.end_lines(replay):
+            output().print(line, markup=False, soft_wrap=True)
+    if replay.state is State.PAUSED:
+        raise typer.Exit(EXIT_INTERRUPTED)
+
+
+@contextmanager
+def _setup(url: str | None, key: str | None) -> Iterator[Setup]:
+    settings = load_kafka_settings()
+    with ReplayApi(read_api_url(url, settings), api_key(key, settings)) as api:
+        yield Setup(KafkaConnection.from_settings(settings), api, _plans())
+
+
+def _plans() -> Plans:
+    return Plans(load_stack_settings().home / "replays")
+
+
+def _ids(given: list[str] | None) -> frozenset[str] | None:
+    for one in given or ():
+        if not re.fullmatch(ID_PATTERN, one):
+            raise UsageProblem(f"--conversation is {one[:40]!r}, which is no conversation id (A-Z a-z 0-9 . _ : -).")
+    return frozenset(given) if given else None
+
+
+def _matching(text: str | None, pattern: re.Pattern[str], option: str) -> str | None:
+    if text is not None and not pattern.fullmatch(text):
+        raise UsageProblem(f"{option} is {text[:40]!r}; 1 to 64 of A-Z a-z 0-9 . _ : - are needed.")
+    return text
+
+
+def _as_written(since: str | None, until: str | None, conversation: list[str] | None, *others: object) -> str:
+    """The selection in words, for `undertone replays`."""
+    names = ("--channel", "--subject", "--sentiment", "--status")
+    parts = [f"{option} {text}" for option, text in (("--since", since), ("--until", until)) if text]
+    parts += [f"{option} {value}" for option, value in zip(names, others, strict=True) if value]
+    if conversation:
+        parts.append(
+            f"--conversation {conversation[0]}" + (f" and {len(conversation) - 1} more" * (len(conversation) > 1))
+        )
+    return " ".join(parts)

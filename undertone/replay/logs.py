@@ -1,0 +1,121 @@
+"""Reading Kafka's logs for a replay: without a group, what is committed only, from one offset to another."""
+
+import asyncio
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from aiokafka import AIOKafkaConsumer, TopicPartition
+from aiokafka.errors import KafkaError
+
+from schemas.codec import RawRecord
+from schemas.topics import RECEIVED, Topic
+from services.runtime.kafka import KafkaConnection, raw_record
+from services.sink.topic_partitions import partitions_of
+from undertone.errors import CommandError
+
+_POLL_MILLISECONDS = 500
+_MOST_RECORDS = 1_000
+SILENCE_SECONDS = 90.0
+"""Without a record or the end; longer than a killed replay's open transaction can hide what others wrote."""
+
+
+@dataclass(frozen=True, slots=True)
+class Span:
+    """Offsets of a partition: records to be sent stand from `first` up to, without, `until`; the log goes to `end`."""
+
+    first: int
+    until: int
+    end: int
+
+
+@asynccontextmanager
+async def open_reader(connection: KafkaConnection, *, committed: bool = True) -> AsyncIterator[Any]:
+    """A consumer without a group; with `committed` it does not see what was aborted, or may yet be."""
+    reader = AIOKafkaConsumer(
+        **connection.client_options(),
+        enable_auto_commit=False,
+        auto_offset_reset="earliest",
+        isolation_level="read_committed" if committed else "read_uncommitted",
+    )
+    try:
+        await reader.start()
+        yield reader
+    finally:
+        await reader.stop()
+
+
+async def partitions(connection: KafkaConnection, topic: Topic) -> list[TopicPartition]:
+    """The topic's partitions. Raises CommandError when there is no such topic."""
+    name = connection.topic_name(topic)
+    found = sorted(await partitions_of(connection, [name]))
+    if not found:
+        raise CommandError(f"Kafka has no topic {name}: create it with `undertone topics apply`.")
+    return found
+
+
+async def log_ends(connection: KafkaConnection, topic: Topic) -> dict[int, int]:
+    """Where each partition ends, with whatever is under way: nothing before is written from now on."""
+    places = await partitions(connection, topic)
+    async with open_reader(connection, committed=False) as reader:
+        return {place.partition: end for place, end in (await reader.end_offsets(places)).items()}
+
+
+async def spans(connection: KafkaConnection, since: datetime | None, until: datetime) -> dict[int, Span]:
+    """What Kafka received in a time, by its own clock; `since` None is the oldest that it keeps."""
+    places = await partitions(connection, RECEIVED)
+    async with open_reader(connection) as reader:
+        ends = await reader.end_offsets(places)
+        firsts = await reader.beginning_offsets(places)
+        if since is not None:
+            firsts = await _at(reader, since, ends)
+        untils = await _at(reader, until, ends)
+    return {place.partition: Span(firsts[place], untils[place], ends[place]) for place in places}
+
+
+async def _at(reader: Any, moment: datetime, ends: Mapping[Any, int]) -> dict[Any, int]:
+    milliseconds = max(0, int(moment.timestamp() * 1000))
+    found = await reader.offsets_for_times(dict.fromkeys(ends, milliseconds))
+    return {place: end if found[place] is None else min(found[place].offset, end) for place, end in ends.items()}
+
+
+async def read_span(reader: Any, topic: Topic, place: Any, first: int, end: int) -> AsyncIterator[list[RawRecord]]:
+    """The records of a partition from `first` up to, without, `end`. Raises CommandError when Kafka falls silent."""
+    reader.assign([place])
+    reader.seek(place, first)
+    position = first
+    while position < end:
+        batch, position = await poll(reader, place, position)
+        records = [raw_record(one, topic) for one in batch if one.offset < end]
+        if records:
+            yield records
+
+
+async def poll(reader: Any, place: Any, position: int) -> tuple[list[Any], int]:
+    """Records of one partition, and where to go on. Raises CommandError when neither changes for too long."""
+    clock = asyncio.get_running_loop().time
+    deadline = clock() + SILENCE_SECONDS
+    while True:
+        found = await reader.getmany(place, timeout_ms=_POLL_MILLISECONDS, max_records=_MOST_RECORDS)
+        now_at = await reader.position(place)
+        if found.get(place) or now_at != position:
+            return found.get(place, []), now_at
+        if clock() > deadline:
+            raise CommandError(
+                f"Kafka sent nothing of {place.topic} partition {place.partition} from offset {position} for "
+                f"{SILENCE_SECONDS:.0f} s; try again."
+            )
+
+
+@asynccontextmanager
+async def explained(connection: KafkaConnection) -> AsyncIterator[None]:
+    """Errors of Kafka as one sentence: CommandError."""
+    try:
+        yield
+    except (KafkaError, OSError, TimeoutError) as error:
+        raise CommandError(
+            f"Kafka at {connection.bootstrap_servers} does not answer ({type(error).__name__}): start the stack with "
+            f"`undertone up`, or set KAFKA_BOOTSTRAP_SERVERS."
+        ) from error

@@ -1,0 +1,26 @@
+"""No more records a second than a person allows: the lane fills no faster than brokers and live traffic can bear."""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+
+
+class Pacer:
+    """Lets `rate` records a second pass; 0 is no limit. An idle time gives no credit."""
+
+    def __init__(
+        self, rate: float, clock: Callable[[], float], sleep: Callable[[float], Awaitable[None]] = asyncio.sleep
+    ) -> None:
+        self._rate = rate
+        self._clock = clock
+        self._sleep = sleep
+        self._free_at = clock()
+
+    async def wait(self, count: int) -> None:
+        """Return when so many may pass."""
+        if not self._rate:
+            return
+        now = self._clock()
+        start = max(now, self._free_at)
+        self._free_at = start + count / self._rate
+        if start > now:
+            await self._sleep(start - now)

@@ -1,0 +1,144 @@
+"""From what a person asks for to the records that a replay sends: looked for once, before anything is sent."""
+
+import secrets
+from array import array
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime
+
+from aiokafka import TopicPartition
+
+from schemas.topics import RECEIVED, REPLAY
+from services.runtime.kafka import KafkaConnection
+from undertone.errors import CommandError, UsageProblem
+from undertone.replay.api import ReplayApi
+from undertone.replay.choosing import Newest, Wanted
+from undertone.replay.logs import Span, log_ends, open_reader, read_span, spans
+from undertone.replay.plans import Replay, State
+
+Looked = Callable[[int, int, int], None]
+"""Hears how many records were looked at, of how many, and how many are chosen of the partitions that are done."""
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """What to replay. Times are Kafka's times of receipt."""
+
+    since: datetime | None
+    """None: from the oldest that Kafka keeps."""
+    until: datetime
+    conversation_ids: frozenset[str] | None = None
+    channel: str | None = None
+    subject: str | None = None
+    sentiment: str | None = None
+    status: str | None = None
+    text: str = ""
+    """The same as a person wrote it."""
+
+    def __post_init__(self) -> None:
+        """Raises UsageProblem for a window that holds nothing."""
+        if self.since is not None and self.since >= self.until:
+            raise UsageProblem(
+                f"--since ({self.since:%Y-%m-%d %H:%M:%S} UTC) is not before --until ({self.until:%Y-%m-%d %H:%M:%S} "
+                f"UTC); a window goes from the older to the newer."
+            )
+
+
+@dataclass(frozen=True, slots=True)
+class Chosen:
+    """The records to be sent, and what was looked at."""
+
+    selection: dict[int, "array[int]"]
+    looked_at: int
+    """Records in the time that was asked for."""
+
+    @property
+    def count(self) -> int:
+        return sum(map(len, self.selection.values()))
+
+
+def wanted_ids(asked: Asked, api: ReplayApi) -> frozenset[str] | None:
+    """The conversations that fit what the read API knows of them; None when nothing was asked of it."""
+    kinds = [asked.conversation_ids] if asked.conversation_ids is not None else []
+    if asked.sentiment or asked.subject:
+        kinds.append(frozenset(api.conversations_with_insights({"sentiment": asked.sentiment, "topic": asked.subject})))
+    if asked.status:
+        kinds.append(frozenset(api.conversations_with_status(asked.status)))
+    return frozenset.intersection(*kinds) if kinds else None
+
+
+async def choose(connection: KafkaConnection, asked: Asked, ids: frozenset[str] | None, looked: Looked) -> Chosen:
+    """Read the received topic, one partition after the other, from the beginning of the window to the log's end.
+
+    To the end, because a newer revision behind the window makes those within it obsolete.
+    Raises CommandError and KafkaError.
+    """
+    wanted = Wanted(ids, asked.channel)
+    found = await spans(connection, asked.since, asked.until)
+    total = sum(span.end - span.first for span in found.values() if span.first < span.until)
+    selection: dict[int, array[int]] = {}
+    read = chosen = 0
+    async with open_reader(connection) as reader:
+        for partition, span in found.items():
+            if span.first >= span.until:
+                continue
+            newest = Newest(wanted, span.first, span.until)
+            place = TopicPartition(connection.topic_name(RECEIVED), partition)
+            async for records in read_span(reader, RECEIVED, place, span.first, span.end):
+                for record in records:
+                    newest.add(record)
+                read += len(records)
+                looked(read, total, chosen)
+            offsets = newest.offsets()
+            if offsets:
+                selection[partition] = offsets
+                chosen += len(offsets)
+    return Chosen(selection, sum(_length(span) for span in found.values()))
+
+
+def nothing_found(asked: Asked, chosen: Chosen) -> CommandError:
+    """Why there is nothing to replay, in one sentence."""
+    since = "the oldest that Kafka keeps" if asked.since is None else f"{asked.since:%Y-%m-%d %H:%M} UTC"
+    window = f"from {since} to {asked.until:%Y-%m-%d %H:%M} UTC"
+    if not chosen.looked_at:
+        return CommandError(f"Nothing to replay: Kafka received no conversation {window}.")
+    return CommandError(
+        f"Nothing to replay: of the {chosen.looked_at:,} records that Kafka received {window}, none is the newest "
+        f"revision of a conversation that fits {asked.text or 'the selection'}."
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Terms:
+    """How what was chosen is to be sent."""
+
+    name: str
+    version: str | None
+    rate: float
+    begun_at: datetime
+
+
+async def make_plan(connection: KafkaConnection, asked: Asked, chosen: Chosen, terms: Terms) -> Replay:
+    """The replay of what was chosen, with the place in the replay topic behind which it will write."""
+    ends = await log_ends(connection, REPLAY)
+    return Replay(
+        name=terms.name,
+        replay_id=f"{terms.name}-{secrets.token_hex(4)}",
+        created_at=terms.begun_at.isoformat(timespec="seconds"),
+        kafka=address_of(connection),
+        asked=asked.text,
+        analysis_version=terms.version,
+        counts={str(partition): len(offsets) for partition, offsets in chosen.selection.items()},
+        positions={str(partition): end for partition, end in ends.items()},
+        rate=terms.rate,
+        state=State.PAUSED,  # until a process sends it
+    )
+
+
+def address_of(connection: KafkaConnection) -> str:
+    """Which Kafka, and under which names."""
+    return f"{connection.bootstrap_servers}/{connection.topic_prefix}"
+
+
+def _length(span: Span) -> int:
+    return max(0, span.until - span.first)

@@ -1,0 +1,128 @@
+"""What the commands say of a replay."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from rich.table import Table
+
+from undertone.replay.plans import Replay, State
+from undertone.replay.pricing import Price, Tally
+from undertone.times import describe_seconds
+
+
+def estimate_lines(tally: Tally, left_out: Mapping[str, int], version: str | None, price: Price | None) -> list[str]:
+    """A dry run for a person."""
+    named = version or "the version that is active when they are analysed"
+    lines = [f"{tally.conversations:,} conversations would be sent, to be analysed under {named}."]
+    if left_out:
+        lines.append(f"  left out      {reasons(left_out)}")
+    if version is not None:
+        lines.append(f"  known already {tally.known:,}: they cost nothing")
+    if tally.repeated:
+        lines.append(f"  equal content {tally.repeated:,}: sent once together, and paid for once")
+    lines.append(f"  to analyse    {tally.to_analyse:,}")
+    if price is None:
+        lines.append("  money         none: the engine runs on the analyzers' own processors")
+        return lines
+    lines.append(f"  tokens        {price.tokens:,} in {price.calls:,} calls")
+    lines.append(f"  money         ${price.cost_usd:,.2f} at most by the list price, nothing taken as cached")
+    lines.append(f"  time          {describe_seconds(price.hours * 3600)} at the permitted rate")
+    if price.days_of_budget is not None and price.days_of_budget > 1:
+        lines.append(
+            f"  budget        {price.days_of_budget:,.1f} days of ANALYZER_DAILY_BUDGET_USD: raise it to be faster"
+        )
+    return lines
+
+
+def estimate_members(
+    tally: Tally, left_out: Mapping[str, int], version: str | None, price: Price | None
+) -> dict[str, Any]:
+    """The same for programs."""
+    members: dict[str, Any] = {
+        "conversations": tally.conversations,
+        "analysis_version": version,
+        "left_out": dict(left_out),
+        "known": tally.known,
+        "equal_content": tally.repeated,
+        "to_analyse": tally.to_analyse,
+        "calls": None,
+        "tokens": 0,
+        "cost_usd": 0.0,
+        "hours": None,
+        "days_of_budget": None,
+    }
+    if price is not None:
+        members |= {
+            "calls": price.calls,
+            "tokens": price.tokens,
+            "cost_usd": round(price.cost_usd, 6),
+            "hours": round(price.hours, 4),
+            "days_of_budget": price.days_of_budget,
+        }
+    return members
+
+
+def end_lines(replay: Replay) -> list[str]:
+    """How a session ended, and what to do next."""
+    lines = [f"{replay.name}: {replay.written:,} of {replay.selected:,} conversations are on the replay lane."]
+    if replay.left_out:
+        lines.append(f"Left out: {reasons(replay.left_out)}.")
+    match replay.state:
+        case State.DONE:
+            lines.append("Done. Analyzers take them behind live traffic; `undertone status` shows how many wait.")
+        case State.CANCELLED:
+            lines.append("Cancelled: nothing more is sent. What is on the lane already will still be analysed.")
+        case _:
+            lines.append(
+                f"Paused. `undertone replay resume {replay.name}` goes on, "
+                f"`undertone replay cancel {replay.name}` ends it."
+            )
+    return lines
+
+
+def reasons(left_out: Mapping[str, int]) -> str:
+    """`3 erased, 1 superseded`."""
+    return ", ".join(f"{count:,} {reason}" for reason, count in sorted(left_out.items()))
+
+
+def standing(replay: Replay, *, is_held: bool) -> str:
+    """One word for how it stands now."""
+    if replay.state is State.SENDING and not is_held:
+        return "interrupted"
+    return replay.state.value
+
+
+def replays_table(found: list[tuple[Replay, str]]) -> Table:
+    """Every replay, newest last."""
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    for column in ("NAME", "STATE", "SENT", "OF", "LEFT OUT", "VERSION", "BEGUN", "SELECTION"):
+        table.add_column(column, justify="right" if column in {"SENT", "OF", "LEFT OUT"} else "left")
+    for replay, state in found:
+        table.add_row(
+            replay.name,
+            state,
+            f"{replay.written:,}",
+            f"{replay.selected:,}",
+            f"{sum(replay.left_out.values()):,}",
+            replay.analysis_version or "active",
+            replay.created_at[:16].replace("T", " "),
+            replay.asked,
+        )
+    return table
+
+
+def replay_members(replay: Replay, state: str) -> dict[str, Any]:
+    """A replay for programs."""
+    return {
+        "name": replay.name,
+        "replay_id": replay.replay_id,
+        "state": state,
+        "selected": replay.selected,
+        "written": replay.written,
+        "left_out": dict(replay.left_out),
+        "pending": replay.pending,
+        "analysis_version": replay.analysis_version,
+        "created_at": replay.created_at,
+        "kafka": replay.kafka,
+        "asked": replay.asked,
+    }
