@@ -10,10 +10,10 @@ CREATE FUNCTION words_of(turns json) RETURNS tsvector
     ));
 CREATE INDEX conversation_turns_by_words ON conversation_turns USING gin (words_of(turns));
 
--- Day by day of occurred_at: what is written now lies together, and a window's days are merged.
+-- Day by day of occurred_at, so that what is written now lies together; a window's days and sentiments are merged.
 CREATE INDEX current_outcomes_by_score ON current_outcomes (
-    version_id, date_bin('1 day', occurred_at, '2000-01-01Z'), score, conversation_id, occurred_at
+    version_id, date_bin('1 day', occurred_at, '2000-01-01Z'), sentiment, score, conversation_id, occurred_at
 ) WHERE insight_id IS NOT NULL;
 CREATE INDEX current_outcomes_by_confidence ON current_outcomes (
-    version_id, date_bin('1 day', occurred_at, '2000-01-01Z'), confidence, conversation_id, occurred_at
+    version_id, date_bin('1 day', occurred_at, '2000-01-01Z'), sentiment, confidence, conversation_id, occurred_at
 ) WHERE insight_id IS NOT NULL;

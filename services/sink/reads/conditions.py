@@ -19,5 +19,9 @@ class Conditions:
         """Add a condition whose `{name}` are replaced by placeholders of the values."""
         self._texts.append(text.format(**{name: self.bind(value) for name, value in values.items()}))
 
+    def add_text(self, text: str) -> None:
+        """Add a condition whose values are bound already."""
+        self._texts.append(text)
+
     def __str__(self) -> str:
         return " AND ".join(self._texts) or "true"

@@ -2,16 +2,15 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import timedelta
 from functools import partial
 from typing import Any
 
 from pydantic import JsonValue
 
-from services.sink.cursors import Cursor, micros_of, moment_of
+from services.sink.cursors import Cursor, micros_of
 from services.sink.reads.conditions import Conditions
 from services.sink.reads.counts import minutes_of_conversations
-from services.sink.reads.filters import NEWEST
+from services.sink.reads.filters import NEWEST, cut, range_parts
 from services.sink.reads.members import (
     Row,
     conversation_members,
@@ -154,14 +153,14 @@ async def read_conversations(
     connection: Any, filters: ConversationFilters, window: Window, limit: int, after: Cursor | None
 ) -> list[Row]:
     """Conversations of the window, newest first: read through the minutes that hold some, as rollups tell."""
-    if after is not None:
-        window = Window(window.start, min(window.end, moment_of(int(after.after)) + timedelta(microseconds=1)))
+    window = cut(window, after)
     if filters.status is None and filters.channel is None:
         return await _in_ranges(connection, filters, [window], limit, after)
     rows: list[Row] = []
     read = partial(minutes_of_conversations, connection, filters.channel, filters.status)
     async for ranges in slices(read, window, limit):
         rows += await _in_ranges(connection, filters, ranges, limit - len(rows), after)
+        after = None  # it cuts the newest range only
         if len(rows) >= limit:
             break
     return rows
@@ -184,18 +183,12 @@ def conversations_query(
         conditions.add("o.status = {status}::text::conversation_status", status=filters.status)
     if filters.channel is not None:
         conditions.add("o.channel = {channel}", channel=filters.channel)
-    if after is not None:
-        conditions.add(
-            "(o.occurred_at, o.conversation_id) < ({moment}, {conversation_id})",
-            moment=moment_of(int(after.after)),
-            conversation_id=after.conversation_id,
-        )
-    bound = {
-        "lows": conditions.bind([one.start for one in ranges]),
-        "highs": conditions.bind([one.end for one in ranges]),
-        "limit": conditions.bind(limit),
-    }
-    return pages_sql.CONVERSATIONS.format(conditions=conditions, order=NEWEST.sql, **bound), conditions.values
+    last = conditions.bind(limit)
+    template, parts = range_parts(conditions, ranges, after, last)
+    found = pages_sql.CONVERSATIONS_BY_TIME[template].format(
+        conditions=conditions, order=NEWEST.sql, limit=last, later="true", **parts
+    )
+    return pages_sql.CONVERSATIONS.format(conversations=found), conditions.values
 
 
 def conversation_cursor(row: Row, window: Window) -> Cursor:

@@ -14,7 +14,7 @@ from services.sink.versions import KnownVersions
 async def read_known_results(
     connection: Any, pairs: Sequence[tuple[str, str]], versions: KnownVersions
 ) -> list[dict[str, JsonValue]]:
-    """The first stored result of each pair that is known; of erased conversations none."""
+    """A result of each pair that is known; of erased conversations none."""
     known = [(bytes.fromhex(content), versions.ids[version]) for content, version in pairs if version in versions.ids]
     if not known:
         return []

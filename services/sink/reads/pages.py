@@ -7,17 +7,18 @@ rare words come from the index of words; other orders sort what is few, and merg
 import asyncio
 from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 from functools import partial
 from typing import Any
 
-from services.sink.cursors import Cursor, micros_of, moment_of
+from services.sink.cursors import Cursor, micros_of
 from services.sink.reads.counts import minutes_with, sentiment_counts
-from services.sink.reads.filters import NEWEST, InsightFilters, Order
+from services.sink.reads.filters import NEWEST, InsightFilters, Order, cut
 from services.sink.reads.members import Row
 from services.sink.reads.routes import Routes, Statement
 from services.sink.reads.slices import slices
 from services.sink.reads.words import read_words
+from services.sink.sql import pages as sql
 from services.sink.windows import Window, days_of
 
 COUNTED_UP_TO = 10_000
@@ -30,7 +31,6 @@ _STREAM_ROWS = 500
 _SLICE_ROWS = 5_000
 _NOT_ALL_MATCH = 4
 """Where rollups do not know all filters, each slice is so much larger than the one before."""
-_MICROSECOND = timedelta(microseconds=1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,7 +104,7 @@ class InsightList:
         if order is NEWEST:
             return await self._newest(limit, after)
         if self.rows > _SORTED_AT_MOST:
-            return await self._fetch(self.routes.by_days(self.days, order, limit=limit, after=after))
+            return await self._merged(self.routes.by_days(self.days, order, limit=limit, after=after))
         ranges = [one async for some in self._slices(self.routes.window, self.rows) for one in some]
         return await self._fetch(self.routes.in_ranges(ranges, order, limit=limit, after=after))
 
@@ -113,15 +113,14 @@ class InsightList:
         return self._says_rare_words(wanted) or (total.is_exact and self._says_rare_words(COUNTED_UP_TO + 1))
 
     async def _newest(self, limit: int, after: Cursor | None) -> list[Row]:
-        window = self.routes.window
-        if after is not None:
-            window = Window(window.start, min(window.end, moment_of(int(after.after)) + _MICROSECOND))
+        window = cut(self.routes.window, after)
         if self.filters.are_in_rollups and not self.filters.are_narrow:
             return await self._fetch(self.routes.in_ranges([window], limit=limit, after=after))
         rows: list[Row] = []
         words = self.routes.words
         async for ranges in self._slices(window, words.rows_until(limit) if words else limit):
             rows += await self._fetch(self.routes.in_ranges(ranges, limit=limit - len(rows), after=after))
+            after = None  # it cuts the newest range only
             if len(rows) >= limit:
                 break
         return rows
@@ -151,6 +150,13 @@ class InsightList:
 
     async def _fetch(self, statement: Statement) -> list[Row]:
         rows: list[Row] = await self.connection.fetch(statement.insights, *statement.values)
+        return rows
+
+    async def _merged(self, statement: Statement) -> list[Row]:
+        """Rows that come in order from an index, whatever the planner thinks of sorting."""
+        await self.connection.fetchval(sql.SORTING, "off")
+        rows = await self._fetch(statement)
+        await self.connection.fetchval(sql.SORTING, "on")
         return rows
 
     def _cursor(self, statement: Statement) -> AsyncIterator[Row]:

@@ -7,10 +7,12 @@ from typing import Any
 
 from services.sink.cursors import Cursor
 from services.sink.reads.conditions import Conditions
-from services.sink.reads.filters import NEWEST, InsightFilters, Order, add_after, conditions_of
+from services.sink.reads.filters import NEWEST, InsightFilters, Order, add_window, conditions_of, later, range_parts
 from services.sink.reads.words import SearchedWords
 from services.sink.sql import pages as sql
 from services.sink.windows import Window
+
+SENTIMENTS = ("negative", "neutral", "positive")
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,36 +46,36 @@ class Routes:
         self, ranges: Sequence[Window], order: Order = NEWEST, *, limit: int | None, after: Cursor | None = None
     ) -> Statement:
         """Row by row through ranges of time."""
-        conditions = self._conditions(order, after)
+        conditions = conditions_of(self.filters)
         self._add_says(conditions)
-        return self._statement(
-            sql.OUTCOMES_IN_RANGES,
-            conditions,
-            order,
-            limit=conditions.bind(limit),
-            lows=conditions.bind([one.start for one in ranges]),
-            highs=conditions.bind([one.end for one in ranges]),
-        )
+        text, last = str(conditions), conditions.bind(limit)
+        if order is NEWEST:
+            template, parts = range_parts(conditions, ranges, after, last)
+        else:
+            template, parts = range_parts(conditions, ranges, None, "NULL", is_sorted_apart=True)
+        parts["later"] = later(conditions, order, after) if order is not NEWEST else "true"
+        outcomes = sql.OUTCOMES_BY_TIME[template].format(conditions=text, order=order.sql, limit=last, **parts)
+        return Statement(outcomes, order, conditions.values)
 
     def by_days(self, days: Sequence[datetime], order: Order, *, limit: int, after: Cursor | None = None) -> Statement:
-        """The first of each day, from the order's own index."""
+        """The first of each day and sentiment, from the order's own index."""
         conditions = self._conditions(order, after)
         self._add_says(conditions)
-        bound = conditions.bind(limit)
+        last = conditions.bind(limit)
         return self._statement(
             sql.OUTCOMES_BY_DAYS,
             conditions,
             order,
-            limit=bound,
+            limit=last,
             inner_order=order.sql,
-            inner_limit=bound,
-            days=conditions.bind(list(days)),
+            inner_limit=last,
+            **_bind_days(conditions, days, self._sentiments),
         )
 
     def confident(
         self, days: Sequence[datetime], order: Order = NEWEST, *, limit: int | None, after: Cursor | None = None
     ) -> Statement:
-        """All of each day that are sure enough, from the index of confidence."""
+        """All of each day and sentiment that are sure enough, from the index of confidence."""
         conditions = self._conditions(order, after)
         return self._statement(
             sql.OUTCOMES_BY_DAYS,
@@ -82,7 +84,7 @@ class Routes:
             limit=conditions.bind(limit),
             inner_order="o.confidence DESC",
             inner_limit="NULL",
-            days=conditions.bind(list(days)),
+            **_bind_days(conditions, days, self._sentiments),
         )
 
     def saying(self, order: Order = NEWEST, *, limit: int | None, after: Cursor | None = None) -> Statement:
@@ -100,14 +102,21 @@ class Routes:
     def count_confident(self, days: Sequence[datetime], limit: int) -> tuple[str, Sequence[Any]]:
         """How many of these days are sure enough, whatever else they are, counted up to a limit."""
         sure = InsightFilters(self.filters.version_id, min_confidence=self.filters.min_confidence)
-        conditions = conditions_of(sure, self.window)
-        bound = {"limit": conditions.bind(limit), "days": conditions.bind(list(days))}
-        return sql.CONFIDENT.format(conditions=conditions, **bound), conditions.values
+        conditions = conditions_of(sure)
+        add_window(conditions, self.window)
+        bound = conditions.bind(limit)
+        query = sql.CONFIDENT.format(conditions=conditions, limit=bound, **_bind_days(conditions, days, SENTIMENTS))
+        return query, conditions.values
+
+    @property
+    def _sentiments(self) -> Sequence[str]:
+        return SENTIMENTS if self.filters.sentiment is None else (self.filters.sentiment,)
 
     def _conditions(self, order: Order, after: Cursor | None) -> Conditions:
-        conditions = conditions_of(self.filters, self.window)
+        conditions = conditions_of(self.filters)
+        add_window(conditions, self.window)
         if after is not None:
-            add_after(conditions, order, after)
+            conditions.add_text(later(conditions, order, after))
         return conditions
 
     def _add_says(self, conditions: Conditions) -> None:
@@ -118,3 +127,7 @@ class Routes:
     def _statement(template: str, conditions: Conditions, order: Order, **bound: str) -> Statement:
         text = template.format(conditions=conditions, order=order.sql, **bound)
         return Statement(text, order, conditions.values)
+
+
+def _bind_days(conditions: Conditions, days: Sequence[datetime], sentiments: Sequence[str]) -> dict[str, str]:
+    return {"days": conditions.bind(list(days)), "sentiments": conditions.bind(list(sentiments))}

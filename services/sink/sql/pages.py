@@ -23,28 +23,40 @@ STATUS_MINUTES = """
 """
 
 _IN_RANGES = """
-        SELECT o.* FROM unnest({{lows}}::timestamptz[], {{highs}}::timestamptz[]) AS s (low, high)
+        SELECT o.* FROM unnest({{lows}}::timestamptz[], {{highs}}::timestamptz[], {{ids}}::text[]) AS s (low, high, id)
         CROSS JOIN LATERAL (
             SELECT * FROM {table} o
-            WHERE {{conditions}} AND o.occurred_at >= s.low AND o.occurred_at < s.high
-            ORDER BY {{order}} LIMIT {{limit}}
+            WHERE {{conditions}} AND o.occurred_at >= s.low AND (o.occurred_at, o.conversation_id) < (s.high, s.id)
+            ORDER BY o.occurred_at DESC, o.conversation_id DESC LIMIT {{inner_limit}}
         ) o
+        WHERE {{later}}
         ORDER BY {{order}} LIMIT {{limit}}"""
 
-OUTCOMES_IN_RANGES = _IN_RANGES.format(table="current_outcomes")
-"""By time, in ranges of it."""
+_IN_RANGE = """
+        SELECT o.* FROM {table} o
+        WHERE {{conditions}} AND o.occurred_at >= {{low}} AND (o.occurred_at, o.conversation_id) < ({{high}}, {{id}})
+        ORDER BY {{order}} LIMIT {{limit}}"""
 
-DAY = "date_bin('1 day', o.occurred_at, '2000-01-01Z')"
+_BY_TIME = {"range": _IN_RANGE, "ranges": _IN_RANGES}
+OUTCOMES_BY_TIME = {name: text.format(table="current_outcomes") for name, text in _BY_TIME.items()}
+CONVERSATIONS_BY_TIME = {name: text.format(table="conversations") for name, text in _BY_TIME.items()}
+"""By time, newest first. A range ends before a time ('' is before every id), or before the row of a cursor: one bound,
+since of two the index would start at the looser one. A single range may be as long as a window: the planner is told
+its bounds. Of several it knows nothing, so each begins at the index of time
+(`later` stands outside for that)."""
+
+_DAYS = "unnest({days}::timestamptz[]) AS d (day) CROSS JOIN unnest({sentiments}::text[]::sentiment[]) AS s (name)"
+_OF_DAY = "date_bin('1 day', o.occurred_at, '2000-01-01Z') = d.day AND o.sentiment = s.name"
 
 OUTCOMES_BY_DAYS = f"""
-        SELECT o.* FROM unnest({{days}}::timestamptz[]) AS d (day)
+        SELECT o.* FROM {_DAYS}
         CROSS JOIN LATERAL (
             SELECT * FROM current_outcomes o
-            WHERE {{conditions}} AND {DAY} = d.day
+            WHERE {{conditions}} AND {_OF_DAY}
             ORDER BY {{inner_order}} LIMIT {{inner_limit}}
         ) o
         ORDER BY {{order}} LIMIT {{limit}}"""
-"""The first of each day by score or confidence, merged: see current_outcomes_by_score and …_by_confidence."""
+"""The first of each day and sentiment by score or confidence, merged: see current_outcomes_by_score."""
 
 OUTCOMES_SAYING = """
         SELECT o.* FROM (
@@ -56,6 +68,9 @@ OUTCOMES_SAYING = """
         ) o
         ORDER BY {order} LIMIT {limit}"""
 """By their words."""
+
+SORTING = "SELECT set_config('enable_sort', $1, true)"
+"""Within this transaction: off, the first of a day come in order from their index, and not by sorting the day."""
 
 SAYS = """(
             SELECT t.turns::text ILIKE ALL ({patterns}::text[]) AND words_of(t.turns) @@ {words}::text::tsquery
@@ -85,9 +100,9 @@ COUNT = "SELECT count(*) FROM ({outcomes}) o"
 
 CONFIDENT = f"""
     SELECT count(*) FROM (
-        SELECT FROM unnest({{days}}::timestamptz[]) AS d (day)
+        SELECT FROM {_DAYS}
         CROSS JOIN LATERAL (
-            SELECT FROM current_outcomes o WHERE {{conditions}} AND {DAY} = d.day
+            SELECT FROM current_outcomes o WHERE {{conditions}} AND {_OF_DAY}
             ORDER BY o.confidence DESC LIMIT {{limit}}
         ) o
         LIMIT {{limit}}
@@ -95,10 +110,10 @@ CONFIDENT = f"""
 """
 """How many are that sure, counted in the index alone."""
 
-CONVERSATIONS = f"""
+CONVERSATIONS = """
     SELECT c.conversation_id, c.status, c.status_at, c.received_at, c.occurred_at, c.channel, c.language, t.opening,
         c.occurred_at AS sort_value
-    FROM ({_IN_RANGES.format(table="conversations")}
+    FROM ({conversations}
     ) c
     LEFT JOIN LATERAL (
         SELECT t.opening FROM conversation_turns t WHERE t.conversation_id = c.conversation_id LIMIT 1

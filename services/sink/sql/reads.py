@@ -81,11 +81,15 @@ USAGE_OF_DAY = """
 """
 
 KNOWN_RESULTS = f"""
-    SELECT DISTINCT ON (i.content_hash, i.version_id) {FULL_INSIGHT}, i.occurred_at, i.channel,
-        NULL AS opening, false AS stale
-    FROM unnest($1::bytea[], $2::smallint[]) AS n (content_hash, version_id)
-    JOIN insights i ON i.content_hash = n.content_hash AND i.version_id = n.version_id
-    WHERE NOT EXISTS (SELECT FROM erasures e WHERE e.conversation_id = i.conversation_id
-        AND (i.revision_ms, i.revision_offset) <= (e.revision_ms, e.revision_offset))
-    ORDER BY i.content_hash, i.version_id, i.stored_at
+    SELECT {FULL_INSIGHT}, i.occurred_at, i.channel, NULL AS opening, false AS stale
+    FROM (SELECT DISTINCT content_hash, version_id
+        FROM unnest($1::bytea[], $2::smallint[]) AS pair (content_hash, version_id)) n
+    CROSS JOIN LATERAL (
+        SELECT * FROM insights i
+        WHERE i.content_hash = n.content_hash AND i.version_id = n.version_id
+            AND NOT EXISTS (SELECT FROM erasures e WHERE e.conversation_id = i.conversation_id
+                AND (i.revision_ms, i.revision_offset) <= (e.revision_ms, e.revision_offset))
+        LIMIT 1
+    ) i
 """
+"""One result of each pair, whichever is found first: a greeting may have a million, all alike."""
