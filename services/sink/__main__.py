@@ -1,6 +1,7 @@
 """`python -m services.sink [--role consumer|api|both]`."""
 
 import asyncio
+import gc
 
 from services.runtime.api_keys import refuse_open_bind
 from services.runtime.arguments import service_parser
@@ -9,7 +10,7 @@ from services.runtime.server import run, serve
 from services.runtime.settings import load_settings
 from services.sink.app import create_app
 from services.sink.batch_consumer import BatchConsumer
-from services.sink.resources import open_resources
+from services.sink.resources import intake_of, open_resources
 from services.sink.retention import Retention
 from services.sink.roles import Role
 from services.sink.settings import SinkSettings
@@ -23,7 +24,8 @@ async def start(settings: SinkSettings, role: Role, stop: asyncio.Event) -> int:
     async with open_resources(settings) as resources:
         consumer = None
         if role is not Role.API:
-            consumer = BatchConsumer(resources.connection, settings, resources.store(), resources.dead_letters(), stop)
+            intake = intake_of(settings)
+            consumer = BatchConsumer(resources.connection, intake, resources.store(), resources.dead_letters(), stop)
         app = create_app(settings, resources, role, consumer)
         async with asyncio.TaskGroup() as parts:
             parts.create_task(serve(app, settings, stop=stop))
@@ -45,7 +47,18 @@ def main() -> None:
     settings = load_settings(SinkSettings)
     refuse_open_bind(settings)
     configure_logging(settings, "sink")
+    _collect_rarely()
     run(lambda stop: start(settings, role, stop))
+
+
+def _collect_rarely() -> None:
+    """Spare the garbage collector what stays for ever: a batch makes no cycles, but very many objects.
+
+    With the default of 700 new objects a collection starts every few records, a fifth of what reading them takes.
+    """
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(50_000, 20, 50)
 
 
 if __name__ == "__main__":

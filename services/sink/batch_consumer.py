@@ -8,10 +8,8 @@ import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
-from typing import Any
 
 from aiokafka import AIOKafkaConsumer, TopicPartition
-from aiokafka.coordinator.assignors.range import RangePartitionAssignor
 from aiokafka.errors import KafkaError, NoOffsetForPartitionError, OffsetOutOfRangeError
 
 from services.runtime.dead_letters import DeadLetters
@@ -23,11 +21,11 @@ from services.sink.claims import Claimer, SettlementFailed
 from services.sink.custody import Custody, Part, read_parts
 from services.sink.decoding import SINK_TOPICS, PlacedRecord
 from services.sink.failures import Fenced, Revoked
+from services.sink.intake import Intake
 from services.sink.metrics import FENCED
 from services.sink.offset_mirror import OffsetMirror
 from services.sink.partitions import Partitions
 from services.sink.rebalances import Listener
-from services.sink.settings import SinkSettings
 from services.sink.stopping import Stopped, pause, unless_stopped
 from services.sink.store import Store
 
@@ -38,7 +36,6 @@ _RETRY_SECONDS = 0.5
 _RECONSIDER_SECONDS = 5.0
 """How often a partition that stands still is claimed anew: a person may have set its offset."""
 _MIB = 1024 * 1024
-_A_DAY_MS = 86_400_000
 _MOST_BATCH_BYTES = 8 * _MIB
 """A batch that has reached it waits for no more: memory is bounded by bytes, not by a number of records."""
 
@@ -67,13 +64,13 @@ class BatchConsumer:
     def __init__(
         self,
         connection: KafkaConnection,
-        settings: SinkSettings,
+        intake: Intake,
         store: Store,
         dead_letters: DeadLetters,
         stop: asyncio.Event,
     ) -> None:
         self._connection = connection
-        self._settings = settings
+        self._intake = intake
         self._store = store
         self._stop = stop
         self._topics = {connection.topic_name(topic): topic for topic in SINK_TOPICS}
@@ -97,7 +94,7 @@ class BatchConsumer:
     @asynccontextmanager
     async def _joined(self) -> AsyncIterator[AIOKafkaConsumer]:
         """A member of the group."""
-        consumer = AIOKafkaConsumer(**self._options())
+        consumer = AIOKafkaConsumer(**self._intake.consumer_options(self._connection))
         consumer.subscribe(list(self._topics), listener=Listener(consumer, self._partitions))
         try:
             await consumer.start()
@@ -106,25 +103,6 @@ class BatchConsumer:
             self._partitions.revoke()
             with suppress(KafkaError):
                 await consumer.stop()
-
-    def _options(self) -> dict[str, Any]:
-        session_ms = int(self._settings.session_timeout_seconds * 1000)
-        return {
-            **self._connection.client_options(),
-            "group_id": self._connection.group_name("sink"),
-            "group_instance_id": self._settings.instance_id,
-            # Ranges put received/p and analyzed/p on the same sink, so that no two write one conversation.
-            "partition_assignment_strategy": (RangePartitionAssignor,),
-            "enable_auto_commit": False,
-            "auto_offset_reset": "none",
-            "isolation_level": "read_committed",
-            "session_timeout_ms": session_ms,
-            "heartbeat_interval_ms": session_ms // 4,
-            "max_poll_interval_ms": _A_DAY_MS,  # a batch is held for as long as Postgres is away
-            "max_partition_fetch_bytes": _MIB,
-            "fetch_max_bytes": 8 * _MIB,
-            "metadata_max_age_ms": 30_000,
-        }
 
     async def _consume(self, consumer: AIOKafkaConsumer) -> None:
         """Until told to stop, or until another sink turns out to own what this one thought its own: then rejoin.
@@ -189,10 +167,10 @@ class BatchConsumer:
     async def _poll(self, consumer: AIOKafkaConsumer) -> list[PlacedRecord]:
         """What has come: as soon as there is something, for at most the batch's age, number or bytes."""
         clock = asyncio.get_running_loop().time
-        records = await self._fetch(consumer, _IDLE_SECONDS, self._settings.batch_records)
-        deadline = clock() + self._settings.batch_age_seconds
+        records = await self._fetch(consumer, _IDLE_SECONDS, self._intake.batch_records)
+        deadline = clock() + self._intake.batch_age_seconds
         while records and clock() < deadline and _bytes_of(records) < _MOST_BATCH_BYTES:
-            room = self._settings.batch_records - len(records)
+            room = self._intake.batch_records - len(records)
             if room <= 0:
                 break
             records += await self._fetch(consumer, deadline - clock(), room)

@@ -16,6 +16,7 @@ from services.runtime.publisher import EventPublisher, open_publisher
 from services.runtime.rate_limits import ClientLimiter, SlidingWindows
 from services.sink.database import Database, open_read_pool, open_write_pool
 from services.sink.feed import InsightFeed
+from services.sink.intake import Intake
 from services.sink.lag import LagReader, open_lag_reader
 from services.sink.settings import SinkSettings
 from services.sink.store import Store
@@ -41,6 +42,16 @@ class Resources:
     def dead_letters(self) -> DeadLetters:
         """Where unreadable and unstorable records go."""
         return DeadLetters(self.publisher, "sink")
+
+
+def intake_of(settings: SinkSettings) -> Intake:
+    """How the consumer takes records in, by these settings."""
+    return Intake(
+        batch_records=settings.batch_records,
+        batch_age_seconds=settings.batch_age_seconds,
+        session_timeout_seconds=settings.session_timeout_seconds,
+        instance_id=settings.instance_id,
+    )
 
 
 @asynccontextmanager

@@ -12,10 +12,6 @@ READ_SETTINGS = {"__main__", "app", "resources", "settings"}
 """Modules of a service that may know its settings; to all others plain values are given."""
 _KNOWN = {
     "services.ingress.workers",
-    "services.sink.batch_consumer",
-    "services.sink.erase",
-    "services.sink.migrate",
-    "services.sink.offsets",
 }
 """Modules that break the rule of settings still. It may only shrink."""
 

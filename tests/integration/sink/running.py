@@ -13,7 +13,7 @@ from schemas.event import Event
 from schemas.topics import ANALYZED, RECEIVED, STARTED, Topic
 from services.runtime.kafka import KafkaConnection
 from services.sink.batch_consumer import BatchConsumer
-from services.sink.resources import Resources, open_resources
+from services.sink.resources import Resources, intake_of, open_resources
 from services.sink.settings import SinkSettings
 from tests.builders import an_envelope
 from tests.waiting import eventually
@@ -54,7 +54,9 @@ class Running:
 async def running_sink(settings: SinkSettings, *, wait: bool = True) -> AsyncIterator[Running]:
     async with open_resources(settings) as resources:
         stop = asyncio.Event()
-        consumer = BatchConsumer(resources.connection, settings, resources.store(), resources.dead_letters(), stop)
+        consumer = BatchConsumer(
+            resources.connection, intake_of(settings), resources.store(), resources.dead_letters(), stop
+        )
         sink = Running(consumer, resources, asyncio.create_task(consumer.run()), stop)
         try:
             if wait:

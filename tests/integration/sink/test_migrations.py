@@ -6,7 +6,8 @@ import asyncpg
 import pytest
 
 from services.sink.database import Database
-from services.sink.migrate import CannotMigrate, apply, main, missing_migrations, read_migrations
+from services.sink.migrate import CannotMigrate, apply, missing_migrations, read_migrations
+from services.sink.migrate.__main__ import main
 from tests.infrastructure import Infrastructure
 from tests.infrastructure.databases import drop_database, url_of
 from undertone.embedded.postgres import run_sql

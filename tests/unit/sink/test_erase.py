@@ -3,7 +3,8 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from schemas.topics import CONTROL, STARTED, TOPICS
-from services.sink.erase import SEGMENT_SPAN, TOPICS_WITH_WORDS, Erased, main, remaining, report
+from services.sink.erase import SEGMENT_SPAN, TOPICS_WITH_WORDS, Erased, remaining, report
+from services.sink.erase.__main__ import main
 from services.sink.removal import Removed
 
 NOW = datetime(2026, 3, 2, tzinfo=UTC)

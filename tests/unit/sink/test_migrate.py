@@ -5,12 +5,12 @@ import pytest
 from services.sink.migrate import (
     CannotMigrate,
     Migration,
-    main,
     new_file,
     pending,
     read_migrations,
     refuse_old_server,
 )
+from services.sink.migrate.__main__ import main
 
 FIRST, SECOND = Migration(1, "first", "SELECT 1"), Migration(2, "second", "SELECT 2")
 

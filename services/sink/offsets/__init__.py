@@ -1,14 +1,10 @@
 """Stored offsets, shown and set by a person: what a sink never decides by itself.
 
-Run as `python -m services.sink.offsets [show | reset --topic NAME [--partition N] --to beginning|end|OFFSET]`. A reset
-raises the epoch, so that whatever a running sink holds of the partition is dropped, and it goes on from the new offset
-by itself within seconds. Skipped records are not stored; records read again change nothing.
+A reset raises the epoch, so that whatever a running sink holds of the partition is dropped, and it goes on from the new
+offset by itself within seconds. Skipped records are not stored; records read again change nothing.
 """
 
-import argparse
-import asyncio
-import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import asyncpg
@@ -17,12 +13,9 @@ from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.errors import KafkaError
 
 from services.runtime.kafka import KafkaConnection
-from services.runtime.settings import load_settings
 from services.sink.batch import Claim, Claimed, Place
 from services.sink.decoding import SINK_TOPICS
-from services.sink.failures import UNAVAILABLE
 from services.sink.partitions import LogRange, reason_to_stop
-from services.sink.settings import SinkSettings
 from services.sink.sql import offsets as sql
 from services.sink.topic_partitions import partitions_of
 
@@ -101,42 +94,3 @@ async def reset(
                 sql.RESET, connection.group_name("sink"), place.topic, place.partition, target, logs.cluster_id
             )
     return [f"{place} goes on at {target}" for place, target in targets.items()]
-
-
-async def _run(arguments: argparse.Namespace) -> list[str]:
-    settings = load_settings(SinkSettings)
-    connection = KafkaConnection.from_settings(settings)
-    try:
-        postgres = await asyncpg.connect(settings.database_url.get_secret_value(), timeout=10)
-    except (*UNAVAILABLE, ValueError) as error:
-        raise CannotSet(f"Postgres cannot be reached by DATABASE_URL: {error}") from error
-    try:
-        if arguments.command == "reset":
-            return await reset(connection, postgres, arguments.topic, arguments.partition, to=arguments.to)
-        return await show(connection, postgres)
-    except asyncpg.UndefinedTableError as error:
-        raise CannotSet("the database has no tables yet: run `undertone migrate`") from error
-    finally:
-        await postgres.close()
-
-
-def main(arguments: Sequence[str]) -> int:
-    """The command; returns its exit code."""
-    parser = argparse.ArgumentParser(prog="python -m services.sink.offsets", description=__doc__)
-    commands = parser.add_subparsers(dest="command")
-    commands.add_parser("show", help="every partition: what is stored, what its log holds")
-    setting = commands.add_parser("reset", help="set the offsets of a topic or of one partition")
-    setting.add_argument("--topic", required=True)
-    setting.add_argument("--partition", type=int)
-    setting.add_argument("--to", required=True, help="beginning, end or an offset")
-    try:
-        lines = asyncio.run(_run(parser.parse_args(arguments)))
-    except CannotSet as problem:
-        print(problem, file=sys.stderr)  # noqa: T201 - a command
-        return 1
-    print("\n".join(lines) or "nothing is stored yet")  # noqa: T201 - a command
-    return 0
-
-
-if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))

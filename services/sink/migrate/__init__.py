@@ -2,23 +2,17 @@
 
 They are additive, so the previous release runs against the next schema. What was applied is kept with its checksum;
 a file that changed since, or a database that knows more migrations than this release, is refused with one sentence.
-Run as `python -m services.sink.migrate [apply|status|new NAME]`.
 """
 
-import asyncio
 import hashlib
 import re
-import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import asyncpg
 
-from services.runtime.settings import load_settings
-from services.sink.settings import SinkSettings
-
-FOLDER = Path(__file__).parent / "migrations"
+FOLDER = Path(__file__).parents[1] / "migrations"
 _FILE_NAME = re.compile(r"^(\d{4})_([a-z0-9_]+)\.sql$")
 _LOCK = 0x756E6465  # any number that nothing else in the database locks: "unde"
 
@@ -88,7 +82,8 @@ def pending(known: Sequence[Migration], applied: Sequence[tuple[int, str, str]])
     return list(by_version.values())
 
 
-async def _read_applied(connection: asyncpg.Connection) -> list[tuple[int, str, str]]:
+async def read_applied(connection: asyncpg.Connection) -> list[tuple[int, str, str]]:
+    """Version, name and checksum of what was applied, in order."""
     if not await connection.fetchval(_TABLE_EXISTS):
         return []
     return [(row["version"], row["name"], row["checksum"]) for row in await connection.fetch(_SELECT_APPLIED)]
@@ -96,7 +91,7 @@ async def _read_applied(connection: asyncpg.Connection) -> list[tuple[int, str, 
 
 async def missing_migrations(connection: asyncpg.Connection) -> list[str]:
     """The names of migrations that a service of this release waits for; one that is newer is no obstacle."""
-    applied = {version for version, _, _ in await _read_applied(connection)}
+    applied = {version for version, _, _ in await read_applied(connection)}
     return [str(migration) for migration in read_migrations() if migration.version not in applied]
 
 
@@ -113,7 +108,7 @@ async def apply(connection: asyncpg.Connection) -> list[Migration]:
     await connection.execute("SELECT pg_advisory_lock($1)", _LOCK)
     try:
         await connection.execute(_CREATE_TABLE)
-        todo = pending(known, await _read_applied(connection))
+        todo = pending(known, await read_applied(connection))
         for migration in todo:
             async with connection.transaction():
                 await connection.execute(migration.sql)
@@ -131,57 +126,3 @@ def new_file(name: str, folder: Path = FOLDER) -> Path:
     path = folder / f"{len(read_migrations(folder)) + 1:04}_{slug}.sql"
     path.write_text(f"-- {name.strip()}. Additive: the previous release must run against it.\n", encoding="utf-8")
     return path
-
-
-async def _connect() -> asyncpg.Connection:
-    url = load_settings(SinkSettings).database_url.get_secret_value()
-    try:
-        return await asyncpg.connect(url, timeout=10, command_timeout=None)
-    except (OSError, TimeoutError, asyncpg.PostgresError, ValueError) as error:
-        reason = str(error) or "no answer within 10 s"
-        raise CannotMigrate(f"Postgres cannot be reached by DATABASE_URL: {reason}") from error
-
-
-async def _apply_command() -> None:
-    connection = await _connect()
-    try:
-        done = await apply(connection)
-    except asyncpg.PostgresError as error:
-        raise CannotMigrate(f"Postgres refused a migration, nothing of it was kept: {error}") from error
-    finally:
-        await connection.close()
-    print("\n".join(f"applied {migration}" for migration in done) or "nothing to apply")  # noqa: T201 - a command
-
-
-async def _status_command() -> None:
-    connection = await _connect()
-    try:
-        applied = await _read_applied(connection)
-    finally:
-        await connection.close()
-    todo = pending(read_migrations(), applied)
-    lines = [f"applied {version:04}_{name}" for version, name, _ in applied]
-    print("\n".join(lines + [f"pending {migration}" for migration in todo]))  # noqa: T201 - a command
-
-
-def main(arguments: Sequence[str]) -> int:
-    """The command; returns its exit code."""
-    try:
-        match list(arguments):
-            case [] | ["apply"]:
-                asyncio.run(_apply_command())
-            case ["status"]:
-                asyncio.run(_status_command())
-            case ["new", name]:
-                print(new_file(name))  # noqa: T201 - a command
-            case _:
-                print("usage: python -m services.sink.migrate [apply | status | new NAME]", file=sys.stderr)  # noqa: T201 - a command
-                return 2
-    except CannotMigrate as problem:
-        print(problem, file=sys.stderr)  # noqa: T201 - a command
-        return 1
-    return 0
-
-
-if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))

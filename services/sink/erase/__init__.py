@@ -1,25 +1,17 @@
 """Erasing a conversation: its words leave Postgres now, and nothing of it up to now is ever stored again.
 
-Run as `python -m services.sink.erase CONVERSATION_ID`. What Kafka still holds cannot be cut out of a log: it is
+What Kafka still holds cannot be cut out of a log: it is
 refused whenever it is read, and its last copy leaves with the topic's retention, which the command states.
 """
 
-import asyncio
-import re
-import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
-import asyncpg
-
-from schemas.event import ID_PATTERN
 from schemas.topics import ANALYZED, DEAD_LETTER, RECEIVED, REPLAY
-from services.runtime.settings import load_settings
-from services.sink.failures import SERIALIZATION, UNAVAILABLE
+from services.sink.failures import SERIALIZATION
 from services.sink.removal import Removed, remove_conversations
-from services.sink.settings import SinkSettings
 from services.sink.sql import erasures as sql
 from services.sink.sql import versions
 
@@ -28,11 +20,6 @@ SEGMENT_SPAN = timedelta(days=7)
 """Kafka removes whole segments, once the newest record in them is old enough; a segment spans up to `segment.ms`,
 by default 7 days (https://kafka.apache.org/documentation/#topicconfigs_segment.ms)."""
 _ATTEMPTS = 5
-_USAGE_EXIT_CODE = 2
-
-
-class CannotErase(Exception):  # noqa: N818 - it names what happened; the message is for the operator
-    """Nothing was erased; one sentence says why."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,45 +81,3 @@ def report(conversation_id: str, erased: Erased, now: datetime) -> list[str]:
 
 def _number(count: int, what: str) -> str:
     return f"{count} {what}{'' if count == 1 else 's'}"
-
-
-async def _run(conversation_id: str) -> list[str]:
-    url = load_settings(SinkSettings).database_url.get_secret_value()
-    try:
-        connection = await asyncpg.connect(url, timeout=10, command_timeout=None)
-    except (*UNAVAILABLE, ValueError) as error:
-        raise CannotErase(f"Postgres cannot be reached by DATABASE_URL: {error or type(error).__name__}") from error
-    try:
-        return report(conversation_id, await erase(connection, conversation_id), datetime.now(UTC))
-    except asyncpg.UndefinedTableError as error:
-        raise CannotErase("the database has no tables yet: run `undertone migrate`") from error
-    except (*UNAVAILABLE, *SERIALIZATION) as error:
-        raise CannotErase(f"nothing was erased, Postgres gave up ({type(error).__name__}): try again") from error
-    finally:
-        await connection.close()
-
-
-def main(arguments: Sequence[str]) -> int:
-    """The command; returns its exit code."""
-    if len(arguments) != 1:
-        print("usage: python -m services.sink.erase CONVERSATION_ID", file=sys.stderr)  # noqa: T201 - a command
-        return _USAGE_EXIT_CODE
-    (conversation_id,) = arguments
-    if not re.fullmatch(ID_PATTERN, conversation_id):
-        print(  # noqa: T201 - a command
-            "this is no conversation id: 1 to 128 of the characters A-Z a-z 0-9 . _ : - are; `undertone insights` "
-            "lists ids",
-            file=sys.stderr,
-        )
-        return _USAGE_EXIT_CODE
-    try:
-        lines = asyncio.run(_run(conversation_id))
-    except CannotErase as problem:
-        print(problem, file=sys.stderr)  # noqa: T201 - a command
-        return 1
-    print("\n".join(lines))  # noqa: T201 - a command
-    return 0
-
-
-if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))

@@ -1,0 +1,54 @@
+"""`python -m services.sink.offsets [show | reset --topic NAME [--partition N] --to beginning|end|OFFSET]`."""
+
+import argparse
+import asyncio
+import sys
+from collections.abc import Sequence
+
+import asyncpg
+
+from services.runtime.kafka import KafkaConnection
+from services.runtime.settings import load_settings
+from services.sink import offsets
+from services.sink.failures import UNAVAILABLE
+from services.sink.offsets import CannotSet, reset, show
+from services.sink.settings import SinkSettings
+
+
+async def _run(arguments: argparse.Namespace) -> list[str]:
+    settings = load_settings(SinkSettings)
+    connection = KafkaConnection.from_settings(settings)
+    try:
+        postgres = await asyncpg.connect(settings.database_url.get_secret_value(), timeout=10)
+    except (*UNAVAILABLE, ValueError) as error:
+        raise CannotSet(f"Postgres cannot be reached by DATABASE_URL: {error}") from error
+    try:
+        if arguments.command == "reset":
+            return await reset(connection, postgres, arguments.topic, arguments.partition, to=arguments.to)
+        return await show(connection, postgres)
+    except asyncpg.UndefinedTableError as error:
+        raise CannotSet("the database has no tables yet: run `undertone migrate`") from error
+    finally:
+        await postgres.close()
+
+
+def main(arguments: Sequence[str]) -> int:
+    """The command; returns its exit code."""
+    parser = argparse.ArgumentParser(prog="python -m services.sink.offsets", description=offsets.__doc__)
+    commands = parser.add_subparsers(dest="command")
+    commands.add_parser("show", help="every partition: what is stored, what its log holds")
+    setting = commands.add_parser("reset", help="set the offsets of a topic or of one partition")
+    setting.add_argument("--topic", required=True)
+    setting.add_argument("--partition", type=int)
+    setting.add_argument("--to", required=True, help="beginning, end or an offset")
+    try:
+        lines = asyncio.run(_run(parser.parse_args(arguments)))
+    except CannotSet as problem:
+        print(problem, file=sys.stderr)  # noqa: T201 - a command
+        return 1
+    print("\n".join(lines) or "nothing is stored yet")  # noqa: T201 - a command
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
