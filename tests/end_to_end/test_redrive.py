@@ -1,6 +1,7 @@
 """Dead letters are sent again after their cause is mended, although the sink is killed while it sends them."""
 
 import asyncio
+import json
 from collections import Counter
 from collections.abc import AsyncIterator
 from functools import partial
@@ -55,7 +56,7 @@ async def test_500_dead_letters_are_redriven_once_although_the_sink_is_killed(
     pipeline_on_llm: Deployment, simulator: Running, tmp_path: Path
 ) -> None:
     pipeline = pipeline_on_llm
-    terminal = Terminal(tmp_path, {"UNDERTONE_READ_API_URL": pipeline.the("sink").url})
+    terminal = terminal_of(pipeline, tmp_path)
     accepted = await pipeline.post_until_accepted(numbered(COUNT))
     await pipeline.settled(accepted)
     await eventually(partial(letters_are, pipeline, {"waiting": COUNT}), what="each has failed and is a dead letter")
@@ -82,6 +83,24 @@ async def test_500_dead_letters_are_redriven_once_although_the_sink_is_killed(
     again = await redrive(terminal)
     assert (again.code, "nothing of it waits" in again.out) == (0, True)
     assert await copies_of(pipeline) == copies
+    audit = await terminal.run("audit", within_seconds=120)
+    assert audit.code == 0, audit.out
+    counted = json.loads((await terminal.run("audit", "flow", "--json", within_seconds=120)).out)
+    of_received = counted["records"][RECEIVED.name]  # by hour
+    assert sum(hour.get("copied", 0) for hour in of_received) == COUNT
+    assert sum(hour.get("stored", 0) for hour in of_received) == COUNT
+
+
+def terminal_of(pipeline: Deployment, folder: Path) -> Terminal:
+    """An operator's command line on this deployment."""
+    environment = {
+        "UNDERTONE_READ_API_URL": pipeline.the("sink").url,
+        "DATABASE_URL": pipeline.database_url,
+        "KAFKA_BOOTSTRAP_SERVERS": pipeline.bootstrap_servers,
+        "KAFKA_TOPIC_PREFIX": pipeline.topic_prefix,
+        "KAFKA_GROUP_PREFIX": pipeline.topic_prefix,
+    }
+    return Terminal(folder, environment)
 
 
 async def redrive(terminal: Terminal) -> Ended:
