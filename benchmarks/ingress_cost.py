@@ -34,9 +34,11 @@ async def main(report: Report, options: argparse.Namespace) -> None:
         topics_on(options.kafka) as kafka,
         own_ingress(kafka, {}) as ingress,
         reference() as bare,
+        reference("--unread") as floor,
     ):
         begin, ledger = await end_offsets(kafka), Ledger()
         await _single(report, options, Measured(ingress, ledger), Measured(bare, Ledger()))
+        await _floor(report, options, Measured(floor, Ledger()))
         await _bulk(report, options, Measured(ingress, ledger))
         await _report_audit(report, kafka, begin, ledger)
 
@@ -63,10 +65,10 @@ class Measured:
 
 
 @asynccontextmanager
-async def reference() -> AsyncIterator[ServerProcess]:
+async def reference(*options: str) -> AsyncIterator[ServerProcess]:
     """The bare endpoint."""
     port = free_port()
-    command = (sys.executable, "-m", "benchmarks.reference_endpoint", "--port", str(port))
+    command = (sys.executable, "-m", "benchmarks.reference_endpoint", "--port", str(port), *options)
     async with server_process(command, "reference", port, {}) as server:
         yield server
 
@@ -88,6 +90,13 @@ async def _single(report: Report, options: argparse.Namespace, ingress: Measured
         max(1, options.rounds // 2),
     )
     report.at_most(f"one 202 at {MANY:,} connections ÷ at {FEW}", median(many) / median(few), 1.5)
+
+
+async def _floor(report: Report, options: argparse.Namespace, floor: Measured) -> None:
+    """Say what the server alone costs, so that it is known what is left to save."""
+    await floor.cpu_us_per_request(2000, FEW)
+    costs = [await floor.cpu_us_per_request(options.requests, FEW) for _ in range(options.rounds)]
+    report.note(f"uvicorn alone, which reads nothing:    {median(costs):.0f} µs CPU a request: the floor")
 
 
 async def _bulk(report: Report, options: argparse.Namespace, ingress: Measured) -> None:

@@ -1,7 +1,8 @@
-"""The reference of `ingress_cost`: FastAPI and pydantic validate a body, and nothing else happens.
+"""The references of `ingress_cost`: FastAPI and pydantic validate a body, and nothing else happens.
 
 A server to be started, not a program that measures. It runs as fast as FastAPI runs: uvloop, httptools, no access
-log, and an answer that FastAPI does not validate.
+log, and an answer that FastAPI does not validate. With --unread it is no FastAPI either: the server alone, which reads
+a body, looks at nothing and answers. Nothing behind this server can cost less.
 """
 
 import argparse
@@ -10,6 +11,7 @@ from typing import Annotated
 import uvicorn
 from fastapi import FastAPI
 from pydantic import BaseModel, ConfigDict, Field
+from starlette.types import Receive, Scope, Send
 
 
 class Body(BaseModel):
@@ -37,11 +39,32 @@ async def readyz() -> dict[str, str]:
     return {"status": "ok"}
 
 
+UNREAD = b'{"status":"accepted","conversation_id":"conv_0","message":"Conversation queued for analysis"}'
+UNREAD_HEADERS = [(b"content-type", b"application/json"), (b"content-length", str(len(UNREAD)).encode())]
+
+
+async def unread(scope: Scope, receive: Receive, send: Send) -> None:
+    """The floor: answer without a look at what came."""
+    await receive()
+    status = 202 if scope["method"] == "POST" else 200
+    await send({"type": "http.response.start", "status": status, "headers": UNREAD_HEADERS})
+    await send({"type": "http.response.body", "body": UNREAD})
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--port", type=int, required=True)
-    port = parser.parse_args().port
-    uvicorn.run(app, port=port, access_log=False, log_level="warning", loop="uvloop", http="httptools")
+    parser.add_argument("--unread", action="store_true", help="the server alone")
+    options = parser.parse_args()
+    uvicorn.run(
+        unread if options.unread else app,
+        port=options.port,
+        access_log=False,
+        log_level="warning",
+        loop="uvloop",
+        http="httptools",
+        lifespan="off",
+    )
 
 
 if __name__ == "__main__":

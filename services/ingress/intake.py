@@ -72,7 +72,7 @@ class Intake:
     source: str
     clock: Callable[[], datetime] = utc_now
 
-    async def accept(self, posted: Posted, sender: Sender) -> str:
+    async def accept(self, posted: Posted | Plain, sender: Sender) -> str:
         """The id of a conversation that Kafka has. Raises a 400, 413 or 503 Problem."""
         receipt = Receipt.of(self.clock())
         chosen = _choose_id(posted, sender, None, receipt.at)

@@ -55,16 +55,30 @@ class Plain(msgspec.Struct, frozen=True, forbid_unknown_fields=True, gc=False):
         return [] if self.text is UNSET else [(Role.CUSTOMER, self.text)]
 
 
-_decode: Callable[[bytes], list[Plain]] = msgspec.json.Decoder(list[Plain]).decode
+_decode_one: Callable[[bytes], Plain] = msgspec.json.Decoder(Plain).decode
+_decode_many: Callable[[bytes], list[Plain]] = msgspec.json.Decoder(list[Plain]).decode
+
+
+def read_plain(text: bytes) -> Plain | None:
+    """The post, when it is plain and good."""
+    if _may_hold_nul(text):
+        return None
+    try:
+        post = _decode_one(text)
+    except ValueError:  # also what is not UTF-8
+        return None
+    ids: list[str] = []
+    quotes = _quotes_of(post, ids)
+    return post if quotes and quotes == text.count(b'"') and _are_ids(ids) else None
 
 
 def read_plain_array(text: bytes) -> Sequence[Plain] | None:
     """The posts of a JSON array, when all of them are plain and good."""
-    if b"\\" in text and b"\\u0000" in text:  # perhaps U+0000, which nothing behind the front door can hold
+    if _may_hold_nul(text):
         return None
     try:
-        posts = _decode(text)
-    except ValueError:  # also what is not UTF-8
+        posts = _decode_many(text)
+    except ValueError:
         return None
     ids: list[str] = []
     quotes = 0
@@ -74,6 +88,11 @@ def read_plain_array(text: bytes) -> Sequence[Plain] | None:
             return None
         quotes += found
     return posts if quotes == text.count(b'"') and _are_ids(ids) else None
+
+
+def _may_hold_nul(text: bytes) -> bool:
+    """Whether U+0000 may be among it, which nothing behind the front door can hold."""
+    return b"\\" in text and b"\\u0000" in text
 
 
 def _quotes_of(post: Plain, ids: list[str]) -> int:

@@ -13,7 +13,7 @@ from services.ingress.body_structure import refuse_too_many_parts
 from services.ingress.front_door import FrontDoor
 from services.ingress.intake import Intake, Outcome, Sender, unavailable
 from services.ingress.metrics import REFUSED
-from services.ingress.reading import Reading, read_array, read_lines, read_one
+from services.ingress.reading import Reading, read_array, read_lines, read_post
 from services.ingress.refusals import CONVERSATION, Refusal, refused_body
 from services.ingress.request_body import (
     JSON,
@@ -58,7 +58,7 @@ class Posting:
     async def one(self, _: str, body: bytes, sender: Sender) -> Answer:
         """Accept one conversation, as JSON."""
         intake = self.counter().intake
-        reading = read_one(body, intake.clock())
+        reading = read_post(body, intake.clock())
         if isinstance(reading, Refusal):
             raise reading.problem()
         identifier = await intake.accept(reading, sender)

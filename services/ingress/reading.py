@@ -1,6 +1,6 @@
 """Bytes to posted conversations.
 
-The quick ways read a good text in one pass: one of many posts that say nothing special, then one for all members.
+The quick ways read a good text in one pass: one for posts that say nothing special, then one for all members.
 Whatever they do not surely accept goes the slow way, which finds every problem and names its field. All ways accept
 the same texts.
 """
@@ -12,7 +12,7 @@ from typing import Annotated, Any, cast
 from pydantic import FailFast, JsonValue, TypeAdapter, ValidationError
 
 from schemas.conversation_received import refuse_implausible_time
-from services.ingress.plain import Plain, read_plain_array
+from services.ingress.plain import Plain, read_plain, read_plain_array
 from services.ingress.posted import Posted, PostedConversation, PostedSingleText, likely_shape, shape_of
 from services.ingress.refusals import Refusal, refusal_of, refused_body
 from services.ingress.strict_json import (
@@ -34,6 +34,11 @@ _NOT_EXPLAINED = "It is not valid, like much of this request; send it alone to h
 _many: TypeAdapter[list[PostedConversation]] = TypeAdapter(Annotated[list[PostedConversation], FailFast()])
 
 Reading = Posted | Plain | Refusal
+
+
+def read_post(text: bytes, now: datetime, what: str = "body") -> Reading:
+    """As `read_one`, the quickest way first."""
+    return read_plain(text) or read_one(text, now, what)
 
 
 def read_one(text: bytes, now: datetime, what: str = "body") -> Posted | Refusal:
@@ -159,7 +164,7 @@ def read_lines(text: bytes, now: datetime) -> Sequence[Reading]:
     """Read NDJSON: one conversation a line; empty lines do not count. Raises a 400 Problem for too many."""
     lines = [line for line in text.split(b"\n") if line and not line.isspace()]
     _refuse_too_many(len(lines))
-    return [read_one(line, now, "line") for line in lines]
+    return [read_post(line, now, "line") for line in lines]
 
 
 def _refuse_too_many(count: int) -> None:

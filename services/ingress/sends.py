@@ -112,10 +112,11 @@ class Sends:
     async def _carry(self, records: Sequence[Record], tell: Callable[[int, Sent], None]) -> None:
         """Send, and tell what became of each place as soon as it is known; what is not told in time is unknown."""
         flight = _Flight(tell)
+        sizes = [len(record.value) for record in records]
         try:
             async with asyncio.timeout(self._limits.ack_timeout_seconds):
                 for sending in await self._place(records):
-                    size = _size_of([records[place] for place in sending.places])
+                    size = sum(map(sizes.__getitem__, sending.places))
                     sending.resolved.add_done_callback(partial(self._release, size))
                     flight.follow(sending)
                 await flight.landed()
@@ -136,7 +137,7 @@ class Sends:
 
 
 def _size_of(records: Sequence[Record]) -> int:
-    return sum(len(record.value) for record in records)
+    return sum([len(record.value) for record in records])  # a list: half the cost of a generator
 
 
 class _Group:

@@ -1,6 +1,7 @@
 """What is read the quickest way means what the other ways would read, and nothing that they refuse is read so."""
 
 import json
+from collections.abc import Sequence
 from typing import Any
 
 import pytest
@@ -11,9 +12,9 @@ from schemas.codec import encode_value
 from schemas.conversation_received import MAX_TEXT_CHARACTERS, MAX_TURNS, ConversationReceived
 from services.ingress.intake import _given_id
 from services.ingress.normalise import normalise, to_event
-from services.ingress.plain import read_plain_array
+from services.ingress.plain import Plain, read_plain, read_plain_array
 from services.ingress.posted import Posted
-from services.ingress.reading import read_array, read_one
+from services.ingress.reading import read_array, read_one, read_post
 from services.ingress.record_values import Receipt, value_of
 from services.ingress.refusals import Refusal
 from tests.unit.ingress.posts import NOW, good_posts, ids, roles, texts
@@ -55,13 +56,15 @@ def pairs(inner: st.SearchStrategy[Any]) -> st.SearchStrategy[tuple[Any, ...]]:
 @given(st.lists(good_posts, min_size=1, max_size=3), st.booleans())
 def test_each_post_of_an_array_is_what_it_would_be_alone(posts: list[dict[str, Any]], ascii_only: bool) -> None:
     readings = read_array(json.dumps(posts, ensure_ascii=ascii_only).encode(), NOW)
-    for reading, post in zip(readings, posts, strict=True):
-        alone = read_one(json.dumps(post).encode(), NOW)
-        assert not isinstance(reading, Refusal)
+    for together, post in zip(readings, posts, strict=True):
+        text = json.dumps(post, ensure_ascii=ascii_only).encode()
+        alone = read_one(text, NOW)
         assert not isinstance(alone, Refusal)
-        assert _given_id(reading)[1] == _given_id(alone)[1]
-        event = ConversationReceived.model_validate_json(value_of(reading, b"conv_1", RECEIPT))
-        assert encode_value(event) == encode_value(event_of(alone))
+        for reading in (together, read_post(text, NOW)):
+            assert not isinstance(reading, Refusal)
+            assert _given_id(reading)[1] == _given_id(alone)[1]
+            event = ConversationReceived.model_validate_json(value_of(reading, b"conv_1", RECEIPT))
+            assert encode_value(event) == encode_value(event_of(alone))
 
 
 @given(st.lists(plain_posts, min_size=1, max_size=3), st.sampled_from([(",", ":"), (", ", ": ")]))
@@ -71,17 +74,20 @@ def test_plain_posts_without_escapes_are_read_the_quickest_way(
     text = json.dumps(posts, ensure_ascii=False, separators=separators)
     if "\\" not in text:
         assert read_plain_array(text.encode()) is not None
+        one = json.dumps(posts[0], ensure_ascii=False, separators=separators)
+        assert read_plain(one.encode()) is not None
 
 
 @given(st.lists(pairs(values | st.lists(pairs(values) | values, max_size=2)), min_size=1, max_size=2), spaces)
 def test_whatever_is_read_the_quickest_way_is_accepted_by_the_strictest(posts: list[Any], space: str) -> None:
-    plain = read_plain_array(written(posts, space).encode())
-    for place, post in enumerate(posts if plain is not None else ()):
-        alone = read_one(written(post, space).encode(), NOW)
-        assert not isinstance(alone, Refusal), alone
-        assert plain is not None
-        event = ConversationReceived.model_validate_json(value_of(plain[place], b"conv_1", RECEIPT))
-        assert encode_value(event) == encode_value(event_of(alone))
+    together: Sequence[Plain | None] = read_plain_array(written(posts, space).encode()) or [None] * len(posts)
+    for plain, post in zip(together, posts, strict=True):
+        text = written(post, space).encode()
+        for read in filter(None, (plain, read_plain(text))):
+            alone = read_one(text, NOW)
+            assert not isinstance(alone, Refusal), alone
+            event = ConversationReceived.model_validate_json(value_of(read, b"conv_1", RECEIPT))
+            assert encode_value(event) == encode_value(event_of(alone))
 
 
 @pytest.mark.parametrize(
@@ -126,6 +132,7 @@ def test_whatever_is_read_the_quickest_way_is_accepted_by_the_strictest(posts: l
 )
 def test_what_is_refused_alone_is_not_read_the_quickest_way(post: bytes) -> None:
     assert isinstance(read_one(post, NOW), Refusal)
+    assert read_plain(post) is None
     assert read_plain_array(b"[" + post + b"]") is None
     assert read_plain_array(b'[{"text":"good"},' + post + b"]") is None
 
