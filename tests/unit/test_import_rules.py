@@ -10,9 +10,7 @@ import pytest
 ROOT = Path(__file__).parents[2]
 READ_SETTINGS = {"__main__", "app", "resources", "settings"}
 """Modules of a service that may know its settings; to all others plain values are given."""
-_KNOWN = {
-    "services.ingress.workers",
-}
+_KNOWN = {"services.ingress.workers"}
 """Modules that break the rule of settings still. It may only shrink."""
 
 

@@ -39,7 +39,7 @@ def flow(as_json: Annotated[bool, typer.Option("--json", help="For programs.")] 
     Counts by hour: records = stored + superseded + copied + buried + erased + removed + waiting, and conversations =
     completed + skipped + failed + queued + processing. Exit code: 0 when nothing is named.
     """
-    run_in_sink("audit.flow_command", *(["--json"] if as_json else []))
+    run_in_sink("audit", "flow", *(["--json"] if as_json else []))
 
 
 def rollups(as_json: Annotated[bool, typer.Option("--json", help="For programs.")] = False) -> None:

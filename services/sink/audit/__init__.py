@@ -1,4 +1,4 @@
-"""Comes in: what the sink has stored. Goes out: whether its parts agree, each difference by name.
+"""Comes in: what Kafka holds and what the sink has stored. Goes out: whether they agree, each difference by name.
 
-Run as `python -m services.sink.audit rollups`. It reads one moment of the database and changes nothing.
+Run as `python -m services.sink.audit flow|rollups`. It reads while everything goes on, and changes nothing.
 """

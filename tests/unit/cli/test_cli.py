@@ -109,7 +109,6 @@ def test_every_command_that_help_lists_is_there_and_explains_itself(name: str) -
         (["hold", "--reason", "x", "--lane", "fast"], "Invalid value for '--lane'"),
         (["release", "--reason", "a\nb"], "--reason must be one line"),
         (["subjects", "suggest", "--since", "later"], "--since is 'later'"),
-        (["audit"], ""),
         (["audit", "everything"], "No such command 'everything'"),
         (["up", "--postgres", "postgresql://u@h:port/d"], "--postgres wants postgresql://"),
         (["up", "--detach", "--postgres", "postgresql:///d"], "--postgres wants postgresql://"),
