@@ -130,17 +130,17 @@ class Access:
 
     def identify(self, headers: RawHeaders) -> ApiKey:
         """The caller. Raises a 401 Problem."""
-        presented = presented_key(headers)
-        if presented is None:
-            if (anonymous := self.anonymous) is not None:
-                return anonymous
-            raise _unauthenticated("missing", "Show an API key: `Authorization: Bearer KEY` or `X-API-Key: KEY`.")
         if not self.keys:
             return _EVERYBODY
-        key = self.keys.authenticate(presented)
-        if key is None:
+        presented = presented_key(headers)
+        key = self.keys.authenticate(presented)  # also without one, so that every refusal takes as long
+        if key is not None:
+            return key
+        if presented is not None:
             raise _unauthenticated("unknown", "This API key is not known here.")
-        return key
+        if (anonymous := self.anonymous) is not None:
+            return anonymous
+        raise _unauthenticated("missing", "Show an API key: `Authorization: Bearer KEY` or `X-API-Key: KEY`.")
 
     def knows(self, headers: RawHeaders) -> bool:
         """Whether the caller may see what is not for everybody: it showed a good key, or none are configured."""

@@ -1,5 +1,8 @@
 """Keys: shown once, kept as digests, and asked for wherever strangers come by."""
 
+import hmac
+from types import SimpleNamespace
+
 import pytest
 
 from services.runtime.api_keys import Access, ApiKeys, admit, is_loopback, new_key, presented_key, refuse_open_bind
@@ -19,6 +22,23 @@ def test_a_new_key_is_known_by_its_entry_and_stands_in_it_nowhere() -> None:
 def test_anything_else_is_nobody(presented: str | None) -> None:
     _, entry = new_key("shop", ["ingest"])
     assert ApiKeys.parse(entry).authenticate(presented) is None
+
+
+def test_every_configured_key_is_compared_whichever_is_shown(monkeypatch: pytest.MonkeyPatch) -> None:
+    key, first = new_key("a", ["read"])
+    access = Access(ApiKeys.parse(f"{first} {new_key('b', ['read'])[1]} {new_key('c', ['read'])[1]}"))
+    compared: list[bytes] = []
+
+    def compare(configured: bytes, digest: bytes) -> bool:
+        compared.append(configured)
+        return hmac.compare_digest(configured, digest)
+
+    monkeypatch.setattr("services.runtime.api_keys.hmac", SimpleNamespace(compare_digest=compare))
+    assert access.identify(headers(key)).name == "a"
+    for wrong in ([], headers("ut_wrong"), [(b"authorization", b"Basic abc")]):
+        with pytest.raises(Problem):
+            access.identify(wrong)
+    assert compared == [configured for configured, _ in access.keys.entries] * 4
 
 
 def test_several_keys_are_separated_by_spaces_commas_or_lines() -> None:
