@@ -20,6 +20,7 @@ from services.sink.removal import remove_conversations
 from services.sink.sql import retention as sql
 from services.sink.sql import versions
 from services.sink.stopping import Stopped, pause
+from services.sink.versions import read_versions
 
 _log = get_logger(__name__)
 
@@ -70,22 +71,34 @@ class Retention:
 
         Raises Busy, Stopped, and what asyncpg raises (`failures` says what it means).
         """
-        total = 0
-        moment, conversation_id = _BEGINNING, ""
-        while walked := await self._pool.fetch(sql.WALK, cutoff, moment, conversation_id, _WALKED):
-            moment, conversation_id = walked[-1]["occurred_at"], walked[-1]["conversation_id"]
-            if due := [row["conversation_id"] for row in walked if row["is_due"]]:
-                total += await self._remove(cutoff, due)
-            await pause(_BREATH_SECONDS, self._stop)
+        total = await self._walk(cutoff, sql.WALK, sql.STILL_DUE)
+        async with self._pool.acquire() as connection:
+            versions_known = (await read_versions(connection)).ids.values()
+        for version_id in versions_known:
+            for query in sql.OUTCOMES:
+                await self._walk(cutoff, query, sql.STILL_ORPHANS, version_id)
         while removed := await self._remove_letters(cutoff):
             total += removed
             await pause(_BREATH_SECONDS, self._stop)
         return total
 
-    async def _remove(self, cutoff: datetime, due: Sequence[str]) -> int:
+    async def _walk(self, cutoff: datetime, query: str, still_due: str, *values: int) -> int:
+        """Walk an index from its beginning and remove what is due; gives how many conversations left."""
+        total = 0
+        moment, conversation_id = _BEGINNING, ""
+        while walked := await self._pool.fetch(query, cutoff, moment, conversation_id, _WALKED, *values):
+            moment, conversation_id = walked[-1]["moment"], walked[-1]["conversation_id"]
+            if due := [row["conversation_id"] for row in walked if row["is_due"]]:
+                total += await self._remove(cutoff, due, still_due)
+            await pause(_BREATH_SECONDS, self._stop)
+        return total
+
+    async def _remove(self, cutoff: datetime, due: Sequence[str], still_due: str) -> int:
         async with self._pool.acquire() as connection, connection.transaction():
+            if still_due is sql.STILL_ORPHANS:
+                await connection.execute(versions.LOCK)  # alone: the conversation must not arrive at this moment
             await _only_one(connection)
-            rows = await connection.fetch(sql.STILL_DUE, cutoff, due)
+            rows = await connection.fetch(still_due, cutoff, due)
             removed = await remove_conversations(connection, [row["conversation_id"] for row in rows])
         RETENTION_REMOVED.labels("conversations").inc(removed.conversations)
         RETENTION_REMOVED.labels("insights").inc(removed.insights)

@@ -4,8 +4,10 @@ Conversations are walked by the index of their times, each page from where the l
 walk however much has left already.
 """
 
+# ruff: noqa: S608 - the pieces put together are constants of this module
+
 WALK = """
-    SELECT conversation_id, occurred_at, received_at < $1 AND unfinished_since IS NULL AS is_due
+    SELECT occurred_at AS moment, conversation_id, received_at < $1 AND unfinished_since IS NULL AS is_due
     FROM conversations
     WHERE occurred_at < $1 + interval '1 day' AND (occurred_at, conversation_id) > ($2, $3)
     ORDER BY occurred_at, conversation_id LIMIT $4
@@ -19,6 +21,43 @@ STILL_DUE = """
     ORDER BY conversation_id FOR UPDATE
 """
 """Those that nobody has posted again meanwhile."""
+
+OUTCOMES = (
+    """
+    SELECT o.occurred_at AS moment, o.conversation_id, o.finished_at < $1 AND NOT EXISTS (
+            SELECT FROM conversations c WHERE c.conversation_id = o.conversation_id
+        ) AS is_due
+    FROM current_outcomes o
+    WHERE o.version_id = $5 AND o.insight_id IS NOT NULL AND o.occurred_at < $1 + interval '1 day'
+        AND (o.occurred_at, o.conversation_id) > ($2, $3)
+    ORDER BY o.occurred_at, o.conversation_id LIMIT $4
+    """,
+    *(
+        f"""
+    SELECT o.finished_at AS moment, o.conversation_id, NOT EXISTS (
+            SELECT FROM conversations c WHERE c.conversation_id = o.conversation_id
+        ) AS is_due
+    FROM current_outcomes o
+    WHERE o.version_id = $5 AND o.kind = '{kind}' AND o.finished_at < $1
+        AND (o.finished_at, o.conversation_id) > ($2, $3)
+    ORDER BY o.finished_at, o.conversation_id LIMIT $4
+    """
+        for kind in ("failed", "skipped")
+    ),
+)
+"""Outcomes without a conversation: it has left, and the outcome was delivered again (a redrive, a second answer). What
+is finished as long ago as that is not waiting for its conversation any more. Walked like conversations, a version at a
+time."""
+
+STILL_ORPHANS = """
+    SELECT n.conversation_id FROM unnest($2::text[]) AS n (conversation_id)
+    WHERE NOT EXISTS (SELECT FROM conversations c WHERE c.conversation_id = n.conversation_id)
+        AND NOT EXISTS (
+            SELECT FROM current_outcomes o WHERE o.conversation_id = n.conversation_id AND o.finished_at >= $1
+        )
+    ORDER BY n.conversation_id
+"""
+"""Those that have no conversation and no younger outcome."""
 
 DEAD_LETTERS = """
     WITH removed AS (

@@ -2,7 +2,6 @@
 
 import asyncio
 import uuid
-from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import asyncpg
@@ -10,10 +9,11 @@ import pytest
 
 from schemas.dead_letter import DeadLetter, DeadLetterReason, Origin
 from services.sink.batch import Batch
+from services.sink.recount import differing_cells
 from services.sink.retention import Busy, Retention
 from services.sink.rows import DeadLetterRow
 from services.sink.sql import retention as sql
-from tests.integration.sink.harness import NOW, Sink, insight, posting
+from tests.integration.sink.harness import NOW, Sink, failure, insight, posting, skip
 from tests.waiting import eventually
 
 OLD = NOW - timedelta(days=40)
@@ -48,8 +48,8 @@ async def test_old_conversations_leave_whole_and_young_ones_and_unfinished_ones_
     events += [insight(name, "w", number) for number, name in enumerate(young)]
     await sink.store_mixed([*rows, posting("unfinished", "w", 90, at=OLD)], events)
     # A tweet of 2017 that was sent today, and an old conversation that was posted again today.
-    again = replace(posting("old0", "new words", 91), occurred_at=OLD)
-    dated = replace(posting("tweet", "w", 92), occurred_at=OLD)
+    again = posting("old0", "new words", 91)._replace(occurred_at=OLD)
+    dated = posting("tweet", "w", 92)._replace(occurred_at=OLD)
     await sink.receive(again, dated)
     await sink.finish(insight("old0", "new words", 91, at=OLD), insight("tweet", "w", 92, at=OLD))
     removed = await retention_of(sink.pool).remove_before(CUTOFF)
@@ -60,6 +60,25 @@ async def test_old_conversations_leave_whole_and_young_ones_and_unfinished_ones_
     assert await ids(sink.pool, "insights") == kept - {"unfinished"}
     assert await ids(sink.pool, "current_outcomes") == kept - {"unfinished"}
     assert await retention_of(sink.pool).remove_before(CUTOFF) == 0
+
+
+async def test_outcomes_whose_conversation_has_left_leave_too(sink: Sink, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Delivered again after it left, by a redrive or a second answer: nobody else would ever remove it."""
+    monkeypatch.setattr("services.sink.retention._WALKED", 3)
+    monkeypatch.setattr("services.sink.retention._BREATH_SECONDS", 0.001)
+    late = [insight(f"late{number}", "w", number, at=OLD) for number in range(8)]
+    broken = failure("broken", "w", 20).model_copy(update={"failed_at": OLD, "occurred_at": OLD})
+    short = skip("short", "w", 21).model_copy(update={"skipped_at": OLD, "occurred_at": OLD})
+    # One that has its conversation, one of today whose conversation is on its way, a tweet of 2017 analysed today.
+    whole, early = insight("whole", "w", 30), insight("early", "w", 31)
+    tweet = insight("tweet", "w", 32, at=OLD).model_copy(update={"analyzed_at": NOW})
+    await sink.receive(posting("whole", "w", 30))
+    await sink.finish(*late, broken, short, whole, early, tweet)
+    await retention_of(sink.pool).remove_before(CUTOFF)
+    assert await ids(sink.pool, "current_outcomes") == {"whole", "early", "tweet"}
+    assert await ids(sink.pool, "insights") == {"whole", "early", "tweet"}
+    async with sink.pool.acquire() as connection:
+        assert await differing_cells(connection) == []
 
 
 async def test_old_dead_letters_leave(sink: Sink, monkeypatch: pytest.MonkeyPatch) -> None:
