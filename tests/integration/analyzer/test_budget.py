@@ -62,7 +62,7 @@ async def test_a_budget_of_zero_makes_no_call(world: World, start_apart: StartAp
     async with running_simulator(FAST) as running:
         await world.post(_complaints(3))
         analyzer = await start_apart(**llm_settings(running, ANALYZER_DAILY_BUDGET_USD="0"))
-        await eventually(lambda: _waits_for_budget(analyzer))
+        await eventually(lambda: _waits_for_budget(analyzer), within_seconds=90)
         assert running.simulator.statistics.calls == 0
 
 

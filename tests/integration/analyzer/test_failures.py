@@ -68,7 +68,7 @@ async def test_a_provider_that_asks_for_a_pause_holds_the_whole_fleet(world: Wor
     first = await start_here(limited)
     second = await start_here(other)
     for analyzer in (first, second):
-        await eventually(analyzer.is_ready)
+        await eventually(analyzer.is_ready, within_seconds=90)
     await world.post([a_conversation(f"first-{number}", f"Hello, order {number} is gone") for number in range(1)])
     await world.post(_complaints(30))
     for analyzer in (first, second):
@@ -183,7 +183,7 @@ async def test_a_kafka_that_goes_away_is_waited_for_and_nothing_is_lost(own_kafk
         ANALYZER_IN_FLIGHT_COUNT=str(window),
     )
     try:
-        await eventually(analyzer.is_ready)
+        await eventually(analyzer.is_ready, within_seconds=90)
         before = _complaints(4_000, "before")
         await world.post(before)
         await eventually(lambda: _at_least(world, 50))
@@ -195,7 +195,7 @@ async def test_a_kafka_that_goes_away_is_waited_for_and_nothing_is_lost(own_kafk
         await world.post(after)
         await eventually(lambda: world.has_outcomes_for([*before, *after]), within_seconds=60)
         await eventually(world.is_all_acknowledged)
-        await eventually(analyzer.is_ready)
+        await eventually(analyzer.is_ready, within_seconds=90)
         assert analyzer.process is not None
         assert analyzer.process.returncode is None, "it resumed by itself, without a restart"
     finally:
@@ -224,7 +224,7 @@ async def test_an_analyzer_started_before_kafka_waits_for_it(own_kafka: KafkaSer
     try:
         await eventually(lambda: _answers(analyzer))
         await own_kafka.start()
-        await eventually(analyzer.is_ready)
+        await eventually(analyzer.is_ready, within_seconds=90)
     finally:
         assert await analyzer.stop() == 0
 

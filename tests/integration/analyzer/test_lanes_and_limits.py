@@ -67,7 +67,7 @@ async def test_paced_calls_keep_the_limit_with_large_batches(world: World, start
     conversations = _complaints(1_500, "paced")
     await world.post(conversations)
     analyzer = await start_here(engine, calls_per_second=10, start_batch=20, max_batch=50)
-    await eventually(analyzer.is_ready)
+    await eventually(analyzer.is_ready, within_seconds=90)
     await eventually(lambda: world.has_outcomes_for(conversations), within_seconds=60)
     times = engine.started_at
     assert max(sum(start <= time < start + 1 for time in times) for start in times) <= 10
@@ -82,7 +82,7 @@ async def test_replay_goes_out_when_live_leaves_a_permit_and_live_never_waits_fo
     replayed = _complaints(400, "replayed")
     await world.post(replayed, REPLAY, copies)
     analyzer = await start_here(engine, calls_per_second=10, start_batch=2, max_batch=2)
-    await eventually(analyzer.is_ready)
+    await eventually(analyzer.is_ready, within_seconds=90)
     await eventually(lambda: sum(engine.asked.values()) >= 10)
     live = _complaints(10, "live")
     await world.post(live)

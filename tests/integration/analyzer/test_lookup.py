@@ -36,7 +36,7 @@ async def start_sink(connection: KafkaConnection, database_url: str, tmp_path: F
         )
         sink.port = port
         started.append(sink)
-        await eventually(sink.is_ready)
+        await eventually(sink.is_ready, within_seconds=90)
         return f"http://127.0.0.1:{port}", sink
 
     yield start

@@ -7,10 +7,12 @@ from typing import Any
 import pytest
 
 from schemas.analysis_control import HoldDeclared
+from schemas.analysis_failed import AnalysisFailed, FailureReason
 from schemas.codec import decode
 from schemas.conversation_received import ConversationReceived
 from schemas.insight_produced import InsightProduced
 from schemas.topics import CONTROL
+from services.analyzer.calls import OUTAGES_AN_ATTEMPT
 from services.analyzer.llm.engine import open_llm_engine
 from services.analyzer.llm.options import LlmOptions
 from services.analyzer.metrics import COST, COST_ESTIMATED, REPEATED
@@ -185,3 +187,22 @@ def _value(counter: Counter) -> float:
 async def _has_answered(provider: Running, count: int) -> bool:
     assert provider.simulator.statistics.contents.total() >= count
     return True
+
+
+async def test_a_conversation_at_which_the_provider_fails_again_and_again_fails_alone(
+    world: World, provider: Running, start_llm: StartLlm
+) -> None:
+    _behave(provider, Fault(kind=FaultKind.SERVER_ERROR, when="poison"))
+    good = _complaints(20)
+    poison = a_conversation("poison", "This is poison for the model, sorry.")
+    await world.post([*good[:10], poison, *good[10:]])
+    await start_llm(max_attempts=1, breaker_threshold=1_000)
+    await eventually(lambda: world.has_outcomes_for([*good, poison]), within_seconds=120)
+    found = dict(await world.outcomes_by_id())
+    (failure,) = found.pop("poison")
+    assert isinstance(failure, AnalysisFailed)
+    assert failure.reason is FailureReason.LLM_ERROR
+    assert failure.attempts >= OUTAGES_AN_ATTEMPT
+    assert all(isinstance(outcome, InsightProduced) for outcomes in found.values() for outcome in outcomes)
+    assert len(await eventually(world.dead_letters)) == 1
+    await eventually(world.is_all_acknowledged)

@@ -33,7 +33,7 @@ async def test_a_join_and_a_leave_with_calls_in_flight_lose_nothing_and_repeat_o
     one, two = FakeEngine(seconds=0.2), FakeEngine(seconds=0.2)
     conversations = _complaints(1_000)
     first = await start_here(one, calls_per_second=10, start_batch=5, max_batch=5)
-    await eventually(first.is_ready)
+    await eventually(first.is_ready, within_seconds=90)
     await world.post(conversations)
     await eventually(lambda: sum(one.asked.values()) >= 60)
     second = await start_here(two, calls_per_second=10, start_batch=5, max_batch=5)
@@ -55,7 +55,7 @@ async def test_a_join_while_all_calls_are_held_deals_partitions_at_once_and_send
     one, two = FakeEngine(), FakeEngine()
     conversations = _complaints(500)
     first = await start_here(one, calls_per_second=0)
-    await eventually(first.is_ready)
+    await eventually(first.is_ready, within_seconds=90)
     await world.hold(600)
     await eventually(lambda: _is_held(first))
     await world.post(conversations)
@@ -136,7 +136,7 @@ async def test_a_frozen_analyzer_loses_its_partitions_and_comes_back_without_har
     world: World, start_apart: StartApart, start_here: StartHere
 ) -> None:
     frozen = await start_apart(ANALYZER_SESSION_TIMEOUT_SECONDS="6")
-    await eventually(frozen.is_ready)
+    await eventually(frozen.is_ready, within_seconds=90)
     other = await start_here(OfflineEngine(), session_timeout_seconds=6)
     await both_own_half(frozen, other)
     frozen.signal(signal.SIGSTOP)
@@ -168,7 +168,7 @@ async def test_records_dropped_at_the_end_of_a_log_are_read_again(
 
     monkeypatch.setattr(Intake, "_take", drop_the_first)
     analyzer = await start_here(FakeEngine(), calls_per_second=0)
-    await eventually(analyzer.is_ready)
+    await eventually(analyzer.is_ready, within_seconds=90)
     await world.post(conversations)
     await eventually(lambda: world.has_outcomes_for(conversations), within_seconds=30)
     await eventually(world.is_all_acknowledged)
