@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import Mapping
 from datetime import UTC, datetime
 
-from fastapi import FastAPI
+from fastapi import Depends, FastAPI
 from pydantic import JsonValue
 
 from services.runtime.client_address import TrustedProxies
@@ -20,6 +20,7 @@ from services.sink.endpoints.dead_letters import dead_letters_router
 from services.sink.endpoints.export import export_router
 from services.sink.endpoints.insights import insights_router
 from services.sink.endpoints.lookup import lookup_router
+from services.sink.endpoints.parameters import refuse_repeated
 from services.sink.endpoints.redrives import redrives_router
 from services.sink.endpoints.standings import standings_router
 from services.sink.endpoints.stream import stream_router
@@ -52,7 +53,8 @@ def create_app(settings: SinkSettings, resources: Resources, role: Role, consume
         context = ReadContext(
             resources.database, resources.lag, lambda: datetime.now(UTC), settings.query_timeout_seconds
         )
-        app.include_router(stream_router(resources.feed))
+        once = [Depends(refuse_repeated)]
+        app.include_router(stream_router(resources.feed), dependencies=once)
         redriver = Redriver(resources.write_pool, resources.publisher, resources.connection)
         app.include_router(redrives_router(context, redriver, resources.write_pool))
         for router in (
@@ -64,7 +66,7 @@ def create_app(settings: SinkSettings, resources: Resources, role: Role, consume
             standings_router,
             dead_letters_router,
         ):
-            app.include_router(router(context))
+            app.include_router(router(context), dependencies=once)
     return app
 
 

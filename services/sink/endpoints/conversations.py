@@ -10,7 +10,7 @@ from services.runtime.client_limits import admit_within_limits
 from services.sink.endpoints import documented
 from services.sink.endpoints.answers import json_answer, not_found, tagged_answer
 from services.sink.endpoints.context import ReadContext, page_of
-from services.sink.endpoints.parameters import ConversationParameters
+from services.sink.endpoints.parameters import ConversationParameters, worded
 from services.sink.reads.conversations import (
     ConversationFilters,
     conversation_cursor,
@@ -23,7 +23,11 @@ from services.sink.reads.members import time_text
 from services.sink.versions import read_versions
 
 _NOT_FOUND = "There is no conversation under this id (one accepted a moment ago may not be stored yet)."
-_Id = Annotated[str, Path(pattern=ID_PATTERN, description="The conversation's id.")]
+_Id = Annotated[
+    str,
+    Path(pattern=ID_PATTERN, description="The conversation's id."),
+    worded(ID_PATTERN, "must be 1 to 128 of the characters A-Z a-z 0-9 . _ : -"),
+]
 
 
 def conversations_router(context: ReadContext) -> APIRouter:

@@ -6,6 +6,7 @@ from enum import StrEnum
 from typing import Annotated, Any
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
+from fastapi import Request
 from pydantic import AfterValidator, AwareDatetime, BaseModel, BeforeValidator, ConfigDict, Field
 
 from schemas.event import refuse_unstorable_text
@@ -15,12 +16,17 @@ from services.sink.windows import Window
 DEFAULT_WINDOW = timedelta(hours=24)
 _EARLIEST = datetime(1970, 1, 1, tzinfo=UTC)
 _LATEST = datetime(2200, 1, 1, tzinfo=UTC)
+_IS_NUMBER = re.compile(r"\s*[-+]?[\d.]+\s*")
 _SPACE_FOR_PLUS = re.compile(r"(:\d{2}(?:\.\d+)?) (\d{2}:?\d{2})$")
 
 
 def _mend_plus(value: Any) -> Any:
     """In a query an unescaped + reads as a space: `…00:00 02:00` is what many clients send for +02:00."""
-    return _SPACE_FOR_PLUS.sub(r"\1+\2", value) if isinstance(value, str) else value
+    if not isinstance(value, str):
+        return value
+    if _IS_NUMBER.fullmatch(value):  # seconds or milliseconds since 1970? Nobody can tell
+        raise ValueError("must be an ISO 8601 time with a zone, such as 2026-01-31T12:00:00Z")
+    return _SPACE_FOR_PLUS.sub(r"\1+\2", value)
 
 
 def _in_range(moment: datetime) -> datetime:
@@ -36,11 +42,29 @@ def _zone(name: str) -> ZoneInfo:
         raise ValueError("is not the name of a time zone, such as Europe/Berlin") from error
 
 
+def worded(pattern: str, sentence: str) -> BeforeValidator:
+    """Says in words what the pattern, which the API's document shows, says in signs."""
+    compiled = re.compile(pattern)
+
+    def check(value: Any) -> Any:
+        if isinstance(value, str) and not compiled.search(value):
+            raise ValueError(sentence)
+        return value
+
+    return BeforeValidator(check)
+
+
+_TOPIC = r"^[a-z0-9]+(_[a-z0-9]+)*$"
+_NAME = r"^[A-Za-z0-9._:-]{1,64}$"
+_NAME_SENTENCE = "must be 1 to 64 of the characters A-Z a-z 0-9 . _ : -"
+
 Moment = Annotated[AwareDatetime, BeforeValidator(_mend_plus), AfterValidator(_in_range)]
 Words = Annotated[str, Field(min_length=1, max_length=200), AfterValidator(refuse_unstorable_text)]
-Topic = Annotated[str, Field(pattern=r"^[a-z0-9]+(_[a-z0-9]+)*$", max_length=64)]
-Channel = Annotated[str, Field(pattern=r"^[A-Za-z0-9._:-]{1,64}$")]
-Version = Annotated[str, Field(pattern=r"^[A-Za-z0-9._:-]{1,64}$")]
+Topic = Annotated[
+    str, Field(pattern=_TOPIC, max_length=64), worded(_TOPIC, "must be a subject such as delivery or refund_status")
+]
+Channel = Annotated[str, Field(pattern=_NAME), worded(_NAME, _NAME_SENTENCE)]
+Version = Annotated[str, Field(pattern=_NAME), worded(_NAME, _NAME_SENTENCE)]
 CursorText = Annotated[str, Field(min_length=1, max_length=600)]
 Zone = Annotated[str, Field(max_length=64), AfterValidator(lambda name: _zone(name).key)]
 
@@ -102,7 +126,10 @@ class FilterParameters(WindowParameters):
     topic: Topic | None = Field(default=None, description="A subject, such as `delivery`.")
     channel: Channel | None = None
     analysis_version: Version | None = Field(default=None, description="Default: the active one.")
-    q: Words | None = Field(default=None, description="Words that all occur in the conversation.")
+    q: Words | None = Field(
+        default=None,
+        description="Words that all occur in the conversation; `deliver*` finds all that begin so.",
+    )
 
 
 class InsightParameters(FilterParameters):
@@ -142,3 +169,11 @@ class TrendParameters(WindowParameters):
 def refused(field: str, problem: str) -> Problem:
     """A 400 that names the parameter."""
     return Problem(400, "invalid_parameter", f"{field}: {problem}", errors=[FieldProblem(field, problem)])
+
+
+def refuse_repeated(request: Request) -> None:
+    """A parameter that is given twice has no meaning that both sides would agree on. Raises a 400 Problem."""
+    names = [name for name, _ in request.query_params.multi_items()]
+    for name in names:
+        if names.count(name) > 1:
+            raise refused(name, "is given more than once")
