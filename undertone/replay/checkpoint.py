@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from schemas.topics import REPLAY
 from services.runtime.kafka import KafkaConnection
 from undertone.replay.copies import source_of
-from undertone.replay.logs import log_ends, open_reader, partitions, read_span
+from undertone.replay.logs import log_beginnings, log_ends, open_span_reader
 
 
 @dataclass(slots=True)
@@ -35,12 +35,13 @@ async def find_written(connection: KafkaConnection, replay_id: str, positions: M
     what we committed behind its beginning is not to be seen yet, and is waited for.
     """
     found = Found(ends=await log_ends(connection, REPLAY))
-    async with open_reader(connection) as reader:
-        for place in await partitions(connection, REPLAY):
-            number = place.partition
-            beginning = (await reader.beginning_offsets([place]))[place]
-            first = max(positions.get(number, 0), beginning)
-            async for records in read_span(reader, REPLAY, place, first, found.ends[number]):
+    beginnings = await log_beginnings(connection, REPLAY)
+    ranges = {
+        number: range(max(positions.get(number, 0), beginnings[number]), end) for number, end in found.ends.items()
+    }
+    async with open_span_reader(connection, REPLAY, ranges) as reader:
+        for number in ranges:
+            async for records in reader.read(number):
                 for record in records:
                     source = source_of(record.headers, replay_id)
                     if source is not None:

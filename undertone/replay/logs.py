@@ -42,6 +42,7 @@ async def open_reader(connection: KafkaConnection, *, committed: bool = True) ->
     )
     try:
         await reader.start()
+        await asyncio.sleep(0)  # its tasks begin: aiokafka 0.14 raises CancelledError out of `stop` when they had not
         yield reader
     finally:
         await reader.stop()
@@ -63,6 +64,13 @@ async def log_ends(connection: KafkaConnection, topic: Topic) -> dict[int, int]:
         return {place.partition: end for place, end in (await reader.end_offsets(places)).items()}
 
 
+async def log_beginnings(connection: KafkaConnection, topic: Topic) -> dict[int, int]:
+    """The oldest offset that each partition keeps."""
+    places = await partitions(connection, topic)
+    async with open_reader(connection) as reader:
+        return {place.partition: first for place, first in (await reader.beginning_offsets(places)).items()}
+
+
 async def spans(connection: KafkaConnection, since: datetime | None, until: datetime) -> dict[int, Span]:
     """What Kafka received in a time, by its own clock; `since` None is the oldest that it keeps."""
     places = await partitions(connection, RECEIVED)
@@ -81,19 +89,51 @@ async def _at(reader: Any, moment: datetime, ends: Mapping[Any, int]) -> dict[An
     return {place: end if found[place] is None else min(found[place].offset, end) for place, end in ends.items()}
 
 
-async def read_span(reader: Any, topic: Topic, place: Any, first: int, end: int) -> AsyncIterator[list[RawRecord]]:
-    """The records of a partition from `first` up to, without, `end`. Raises CommandError when Kafka falls silent."""
-    reader.assign([place])
-    reader.seek(place, first)
-    position = first
-    while position < end:
-        batch, position = await poll(reader, place, position)
-        records = [raw_record(one, topic) for one in batch if one.offset < end]
-        if records:
-            yield records
+class SpanReader:
+    """Reads spans one after the other, in any order; get one from `open_span_reader`."""
+
+    def __init__(self, reader: Any, topic: Topic, places: Mapping[int, Any], ranges: Mapping[int, range]) -> None:
+        self._reader = reader
+        self._topic = topic
+        self._places = places
+        self._ranges = ranges
+
+    async def read(self, partition: int) -> AsyncIterator[list[RawRecord]]:
+        """The records of the partition's span. Raises CommandError when Kafka falls silent."""
+        if partition not in self._places:
+            return
+        place, offsets = self._places[partition], self._ranges[partition]
+        self._reader.resume(place)
+        position = offsets.start
+        while position < offsets.stop:
+            batch, position = await _poll(self._reader, place, position)
+            records = [raw_record(one, self._topic) for one in batch if one.offset < offsets.stop]
+            if records:
+                yield records
+        self._reader.pause(place)
 
 
-async def poll(reader: Any, place: Any, position: int) -> tuple[list[Any], int]:
+@asynccontextmanager
+async def open_span_reader(
+    connection: KafkaConnection, topic: Topic, ranges: Mapping[int, range]
+) -> AsyncIterator[SpanReader]:
+    """A reader of these offsets of each partition, of what is committed.
+
+    All partitions are assigned once, and those that are not read are paused: aiokafka 0.14 never ends a consumer that
+    is stopped right after it was assigned something else (its fetcher swallows the cancellation).
+    """
+    name = connection.topic_name(topic)
+    places = {number: TopicPartition(name, number) for number, offsets in ranges.items() if offsets}
+    async with open_reader(connection) as reader:
+        if places:
+            reader.assign(list(places.values()))
+            for number, place in places.items():
+                reader.seek(place, ranges[number].start)
+                reader.pause(place)
+        yield SpanReader(reader, topic, places, ranges)
+
+
+async def _poll(reader: Any, place: Any, position: int) -> tuple[list[Any], int]:
     """Records of one partition, and where to go on. Raises CommandError when neither changes for too long."""
     clock = asyncio.get_running_loop().time
     deadline = clock() + SILENCE_SECONDS

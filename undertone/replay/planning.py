@@ -6,14 +6,12 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
 
-from aiokafka import TopicPartition
-
 from schemas.topics import RECEIVED, REPLAY
 from services.runtime.kafka import KafkaConnection
 from undertone.errors import CommandError, UsageProblem
 from undertone.replay.api import ReplayApi
 from undertone.replay.choosing import Newest, Wanted
-from undertone.replay.logs import Span, log_ends, open_reader, read_span, spans
+from undertone.replay.logs import Span, log_ends, open_span_reader, spans
 from undertone.replay.plans import Replay, State
 
 Looked = Callable[[int, int, int], None]
@@ -78,20 +76,18 @@ async def choose(connection: KafkaConnection, asked: Asked, ids: frozenset[str] 
     total = sum(span.end - span.first for span in found.values() if span.first < span.until)
     selection: dict[int, array[int]] = {}
     read = chosen = 0
-    async with open_reader(connection) as reader:
-        for partition, span in found.items():
-            if span.first >= span.until:
-                continue
-            newest = Newest(wanted, span.first, span.until)
-            place = TopicPartition(connection.topic_name(RECEIVED), partition)
-            async for records in read_span(reader, RECEIVED, place, span.first, span.end):
+    ranges = {number: range(span.first, span.end) for number, span in found.items() if span.first < span.until}
+    async with open_span_reader(connection, RECEIVED, ranges) as reader:
+        for number in ranges:
+            newest = Newest(wanted, found[number].first, found[number].until)
+            async for records in reader.read(number):
                 for record in records:
                     newest.add(record)
                 read += len(records)
                 looked(read, total, chosen)
             offsets = newest.offsets()
             if offsets:
-                selection[partition] = offsets
+                selection[number] = offsets
                 chosen += len(offsets)
     return Chosen(selection, sum(_length(span) for span in found.values()))
 
