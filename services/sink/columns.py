@@ -134,7 +134,7 @@ def call_columns(started: Iterable[AnalysisStarted], versions: VersionIds) -> Co
 
 def dead_letter_values(row: DeadLetterRow) -> tuple[Any, ...]:
     """The arguments of `dead_letters.KEEP`."""
-    letter = row.letter
+    letter, revision = row.letter, row.revision
     return (
         letter.id,
         letter.failed_at,
@@ -154,4 +154,6 @@ def dead_letter_values(row: DeadLetterRow) -> tuple[Any, ...]:
         row.value,
         [name for name, _ in row.headers],
         [content for _, content in row.headers],
+        row.names,
+        *(revision or (None, None)),
     )

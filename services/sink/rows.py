@@ -1,5 +1,6 @@
 """Events to rows: what the tables hold of a conversation, an outcome, a started batch and a dead letter."""
 
+import json
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -18,12 +19,15 @@ from schemas.dead_letter import DeadLetter, is_dead_letter_header
 from schemas.event import ID_PATTERN, Lane, Revision
 from schemas.insight_produced import InsightProduced
 from schemas.outcome import Outcome
+from schemas.topics import RECEIVED
 
 SCORE_UNIT = 10_000
 """Scores are summed as integers of 1/10,000: floats that are taken back do not add up."""
 
 _turns = TypeAdapter(tuple[Turn, ...])
 _conversation_id = re.compile(ID_PATTERN)
+_NAMED = re.compile(rb'"conversation_id"\s*:\s*"([A-Za-z0-9._:-]{1,128})"')
+REVISION_HEADER = "undertone_revision"
 
 
 class ConversationRow(NamedTuple):
@@ -124,6 +128,26 @@ class DeadLetterRow:
     key: bytes | None
     value: bytes | None
     headers: tuple[tuple[str, bytes], ...]
+
+    @property
+    def names(self) -> list[str]:
+        """Every conversation that it may hold words of: by its key, or because its value names one."""
+        stated = {content.decode() for content in _NAMED.findall(self.value or b"")}
+        return sorted(stated | ({self.conversation_id} if self.conversation_id else set()))
+
+    @property
+    def revision(self) -> Revision | None:
+        """The posting that its words are of; None when that cannot be told."""
+        texts = dict(self.headers)
+        try:
+            if REVISION_HEADER in texts:  # a copy: replayed or sent again
+                return Revision.parse(texts[REVISION_HEADER].decode())
+            if self.letter.origin.topic == RECEIVED.name:
+                return Revision(self.letter.origin.timestamp_ms, self.letter.origin.offset)
+            timestamp_ms, offset = json.loads(self.value or b"")["revision"]
+            return Revision.parse(f"{timestamp_ms}-{offset}")
+        except (ValueError, TypeError, KeyError, RecursionError):
+            return None
 
 
 def dead_letter_row(letter: DeadLetter, record: RawRecord) -> DeadLetterRow:

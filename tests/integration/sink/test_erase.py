@@ -4,6 +4,7 @@ import asyncio
 import random
 import uuid
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -11,14 +12,16 @@ import asyncpg
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from schemas.codec import encode_value
 from schemas.dead_letter import DeadLetter, DeadLetterReason, Origin
 from schemas.event import Revision
+from schemas.topics import ANALYZED, RECEIVED, REPLAY
 from services.sink.batch import Batch
 from services.sink.erase import erase
 from services.sink.recount import differing_cells
 from services.sink.rows import ConversationRow, DeadLetterRow, conversation_row
 from tests.builders import a_conversation, a_record
-from tests.integration.sink.harness import NOW, Sink, failure, insight, posting
+from tests.integration.sink.harness import NOW, Sink, failure, insight, posting, revision
 from tests.integration.sink.test_store_properties import Revision as Posted
 from tests.integration.sink.test_store_properties import batches_of, histories, history_of
 
@@ -63,21 +66,32 @@ def letter_of(key: bytes | None, value: bytes, conversation_id: str | None) -> D
     return DeadLetterRow(letter, conversation_id, key, value, ())
 
 
+def late_letter(
+    topic: str, moment: datetime, key: bytes, value: bytes, headers: Sequence[tuple[str, bytes]] = ()
+) -> DeadLetterRow:
+    """A dead letter whose original came at this moment."""
+    origin = Origin(topic, 0, uuid.uuid4().int % 10**6, int(moment.timestamp() * 1000))
+    letter = replace(letter_of(key, value, key.decode()).letter, origin=origin)
+    return DeadLetterRow(letter, key.decode(), key, value, tuple(headers))
+
+
 async def test_an_erased_conversation_is_in_no_table_and_its_neighbours_are_whole(sink: Sink) -> None:
-    told = insight("c1", WORDS, 1).model_copy(update={"completion": f'["{WORDS}"]'})
-    await sink.store_mixed([posting("c1", WORDS, 1), posting("c10", WORDS, 2)], [told, insight("c10", WORDS, 2)])
-    await sink.finish(insight("c1", WORDS, 1, version="v2"), failure("c1", WORDS, 1, version="v3"))
+    told = insight("named", WORDS, 1).model_copy(update={"completion": f'["{WORDS}"]'})
+    await sink.store_mixed(
+        [posting("named", WORDS, 1), posting("named0", WORDS, 2)], [told, insight("named0", WORDS, 2)]
+    )
+    await sink.finish(insight("named", WORDS, 1, version="v2"), failure("named", WORDS, 1, version="v3"))
     letters = [
-        letter_of(b"c1", b"{broken", "c1"),
-        letter_of(b"other", b'{"conversation_id": "c1", "turns": 3}', "other"),
-        letter_of(b"c10", b'{"conversation_id": "c10"}', "c10"),
+        letter_of(b"named", b"{broken", "named"),
+        letter_of(b"other", b'{"conversation_id": "named", "turns": 3}', "other"),
+        letter_of(b"named0", b'{"conversation_id": "named0"}', "named0"),
     ]
     await sink.store.store(Batch(dead_letters=letters), sink.claims)
-    assert set(await rows_that_say(sink.pool, "c1")) >= {"conversations", "insights", "completions", "dead_letters"}
-    erased = await erase_one(sink.pool, "c1")
+    assert set(await rows_that_say(sink.pool, "named")) >= {"conversations", "insights", "completions", "dead_letters"}
+    erased = await erase_one(sink.pool, "named")
     assert (erased.rows.conversations, erased.rows.insights, erased.rows.outcomes, erased.dead_letters) == (1, 2, 3, 2)
-    left = await rows_that_say(sink.pool, "c1")
-    assert left == await rows_that_say(sink.pool, "c10"), "what mentions c1 is only what mentions c10"
+    left = await rows_that_say(sink.pool, "named")
+    assert left == await rows_that_say(sink.pool, "named0"), "what mentions named is only what mentions named0"
     assert set(left) == {"conversations", "conversation_turns", "insights", "current_outcomes", "dead_letters"}
 
 
@@ -88,6 +102,36 @@ async def test_nothing_of_an_erased_conversation_comes_back_when_it_is_delivered
     await sink.finish(insight("gone", WORDS, 1), insight("gone", "other words", 2, version="v2"))
     await sink.store.store(Batch(dead_letters=[letter_of(b"gone", b"{}", "gone")]), sink.claims)
     assert await rows_that_say(sink.pool, "gone") == {}
+
+
+async def test_a_late_dead_letter_of_an_erased_conversation_is_kept_by_nobody(sink: Sink) -> None:
+    """An outcome of what was posted before the erasure can fail long after it, under any key, and be cut short."""
+    await sink.store_mixed([posting("gone", WORDS, 1)], [insight("gone", WORDS, 1)])
+    await erase_one(sink.pool, "gone")
+    outcome = encode_value(insight("gone", WORDS, 1, version="v2"))
+    late = datetime.now(UTC) + timedelta(hours=1)
+    copied = [("undertone_revision", str(revision(1)).encode())]
+    letters = [
+        late_letter(ANALYZED.name, late, b"gone", outcome),
+        late_letter(ANALYZED.name, late, b"other", outcome),
+        late_letter(ANALYZED.name, late, b"other", outcome[: len(outcome) // 2]),
+        late_letter(REPLAY.name, late, b"gone", b"{broken", copied),
+    ]
+    await sink.store.store(Batch(dead_letters=letters), sink.claims)
+    assert await rows_that_say(sink.pool, "gone") == {}
+
+
+async def test_a_dead_letter_of_what_was_posted_after_an_erasure_is_kept(sink: Sink) -> None:
+    await erase_one(sink.pool, "back")
+    late = datetime.now(UTC) + timedelta(hours=1)
+    posted = Revision(int(late.timestamp() * 1000), 7)
+    outcome = insight("back", "new words", 1).model_copy(update={"revision": posted})
+    letters = [
+        late_letter(ANALYZED.name, late, b"back", encode_value(outcome)),
+        late_letter(RECEIVED.name, late, b"back", b"{broken"),
+    ]
+    await sink.store.store(Batch(dead_letters=letters), sink.claims)
+    assert await sink.pool.fetchval("SELECT count(*) FROM dead_letters") == 2
 
 
 async def test_what_is_accepted_after_an_erasure_is_stored_as_usual(sink: Sink) -> None:
@@ -104,9 +148,9 @@ async def test_what_is_accepted_after_an_erasure_is_stored_as_usual(sink: Sink) 
 
 
 async def test_erasing_again_or_what_was_never_there_changes_nothing(sink: Sink) -> None:
-    await sink.store_mixed([posting("c1", WORDS, 1)], [insight("c1", WORDS, 1)])
-    assert not (await erase_one(sink.pool, "c1")).is_nothing
-    assert (await erase_one(sink.pool, "c1")).is_nothing
+    await sink.store_mixed([posting("named", WORDS, 1)], [insight("named", WORDS, 1)])
+    assert not (await erase_one(sink.pool, "named")).is_nothing
+    assert (await erase_one(sink.pool, "named")).is_nothing
     assert (await erase_one(sink.pool, "unheard")).is_nothing
     assert await sink.pool.fetchval("SELECT count(*) FROM erasures") == 2
 
@@ -114,12 +158,12 @@ async def test_erasing_again_or_what_was_never_there_changes_nothing(sink: Sink)
 async def test_an_erasure_waits_for_a_writer_that_did_not_see_it(sink: Sink) -> None:
     """A batch that looked erasures up before, and commits after, must not leave words behind."""
     async with sink.store._transaction(Batch(), {}) as writer:
-        erasing = asyncio.create_task(erase_one(sink.pool, "c1"))
+        erasing = asyncio.create_task(erase_one(sink.pool, "named"))
         done, _ = await asyncio.wait({erasing}, timeout=0.2)
         assert not done, "the writer's transaction is open"
-        await writer.execute("INSERT INTO conversation_turns (conversation_id, turns) VALUES ('c1', '[]')")
+        await writer.execute("INSERT INTO conversation_turns (conversation_id, turns) VALUES ('named', '[]')")
     await erasing
-    assert await rows_that_say(sink.pool, "c1") == {}
+    assert await rows_that_say(sink.pool, "named") == {}
 
 
 @settings(
