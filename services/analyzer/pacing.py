@@ -67,7 +67,7 @@ class Pacer:
         self._pace = pace
         self._configured_tokens = self._tokens_per_minute = tokens_per_minute
         self._owned: frozenset[int] = frozenset()
-        self._partitions = 1
+        self._partitions = self._stride = 1
         self._assigned_at = -math.inf
         self._heartbeat_at = -math.inf
         self._next_by_tokens = -math.inf
@@ -98,6 +98,7 @@ class Pacer:
         self._assigned_at = self._clocks.monotonic()
         self._owned = frozenset(owned)
         self._partitions = partitions
+        self._stride = _stride(partitions)
 
     def stop(self) -> None:
         """A rebalance began: nothing is ours until the next assignment. Safe to call from another thread."""
@@ -242,8 +243,7 @@ class Pacer:
 
     def _owner(self, slot: int) -> int:
         """The partition whose slot this is: a stride without a common divisor deals the cycle evenly."""
-        stride = next(s for s in _STRIDES if math.gcd(s, self._partitions) == 1)
-        return slot * stride % self._partitions
+        return slot * self._stride % self._partitions
 
     def _until_slot(self, wall: float) -> float:
         return self._next_slot(wall) * self._interval - wall
@@ -259,3 +259,7 @@ class Pacer:
 
 
 _STRIDES = (7, 11, 13, 17, 19, 23, 1)
+
+
+def _stride(partitions: int) -> int:
+    return next(stride for stride in _STRIDES if math.gcd(stride, partitions) == 1)

@@ -19,7 +19,7 @@ def test_one_instance_uses_the_limit_and_never_exceeds_it_in_any_second() -> Non
     assert len(times) >= 0.93 * 10 * 60
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=30, deadline=None)
 @given(
     limit=st.sampled_from([1, 2, 3, 5, 8, 10, 25, 60]),
     owners=st.lists(st.integers(0, 3), min_size=12, max_size=12),
@@ -40,7 +40,7 @@ def test_a_fleet_under_one_limit_never_exceeds_it_however_partitions_are_dealt(
     assert len(times) >= math.floor(0.85 * limit * 6) - 1
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=30, deadline=None)
 @given(
     limit=st.sampled_from([1, 3, 10, 25]),
     owners=st.lists(st.integers(0, 1), min_size=12, max_size=12),
@@ -74,7 +74,7 @@ def test_calls_that_start_late_after_their_permit_still_keep_the_limit(
     assert len(times) >= limit * 2
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=20, deadline=None)
 @given(lags=st.lists(st.floats(0, 0.5), min_size=1, max_size=30), limit=st.sampled_from([2, 10, 25]))
 def test_what_is_sent_keeps_the_limit_however_long_connections_take_to_open(lags: list[float], limit: int) -> None:
     clock = FakeClock()
@@ -82,7 +82,7 @@ def test_what_is_sent_keeps_the_limit_however_long_connections_take_to_open(lags
     lag = itertools.cycle(lags)
     opening: list[tuple[float, CallPermit]] = []
     sent: list[float] = []
-    end = clock.now + 8
+    end = clock.now + 5
     while clock.now < end:
         pacer.note_heartbeat(clock.now)
         for entry in [entry for entry in opening if entry[0] <= clock.now]:
@@ -94,7 +94,7 @@ def test_what_is_sent_keeps_the_limit_however_long_connections_take_to_open(lags
             opening.append((clock.now + next(lag), permit))
         clock.advance(TICK)
     assert most_in_a_second(sent) <= limit
-    assert len(sent) >= limit * 8 * 0.45
+    assert len(sent) >= limit * 5 * 0.45 - 1
 
 
 def test_a_permit_is_of_no_use_after_a_rebalance_began() -> None:
