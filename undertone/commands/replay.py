@@ -195,10 +195,18 @@ def _ask() -> None:
         raise CommandError("Nothing was sent.")
 
 
-def resume(name: Name, url: Url = None, key: Key = None, as_json: AsJson = False) -> None:
+def resume(
+    name: Name,
+    rate: Annotated[
+        float | None, typer.Option(min=0, max=1e6, help="From now on. Default: as it was begun.", show_default=False)
+    ] = None,
+    url: Url = None,
+    key: Key = None,
+    as_json: AsJson = False,
+) -> None:
     """Go on with a replay that was paused or killed. What was sent is not sent again."""
     with _setup(url, key) as setup:
-        _finish(asyncio.run(send(setup, name)), is_json=as_json)
+        _finish(asyncio.run(send(setup, name, rate)), is_json=as_json)
 
 
 def pause(name: Name) -> None:

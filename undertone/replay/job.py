@@ -72,14 +72,18 @@ def refuse_taken_name(plans: Plans, name: str) -> None:
         )
 
 
-async def send(setup: Setup, name: str) -> Replay:
-    """Send what is left of a replay, until its end or until somebody stops it. Raises CommandError."""
+async def send(setup: Setup, name: str, rate: float | None = None) -> Replay:
+    """Send what is left of a replay, until its end or until somebody stops it; `rate` changes its own from now on.
+
+    Raises CommandError.
+    """
     plans = setup.plans
     plans.load(name)
     with plans.held(name):
         replay = plans.load(name)
         _refuse_ended(replay)
         _refuse_foreign(replay, setup.connection)
+        replay.rate = replay.rate if rate is None else rate
         plans.forget_request(name)
         async with _stoppable() as stop, _resumable(setup.connection, name):
             with watching(name) as show:

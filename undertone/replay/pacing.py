@@ -3,6 +3,9 @@
 import asyncio
 from collections.abc import Awaitable, Callable
 
+_STEP_SECONDS = 0.1
+_LARGEST_STEP = 500
+
 
 class Pacer:
     """Lets `rate` records a second pass; 0 is no limit. An idle time gives no credit."""
@@ -14,6 +17,8 @@ class Pacer:
         self._clock = clock
         self._sleep = sleep
         self._free_at = clock()
+        self.step = max(1, min(_LARGEST_STEP, int(rate * _STEP_SECONDS))) if rate else _LARGEST_STEP
+        """How many to let pass at once."""
 
     async def wait(self, count: int) -> None:
         """Return when so many may pass."""

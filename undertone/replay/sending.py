@@ -113,7 +113,7 @@ class Sending:
         replay = self._replay
         left_out: dict[str, int] = {}
         copies = await self._without_objections(self._copies(chunk, left_out), left_out)
-        ends = await writer.write(copies, self._pacer.wait) if copies else {}
+        ends = await writer.write(copies, self._pacer) if copies else {}
         replay.written += len(copies)
         for reason, count in left_out.items():
             replay.leave_out(reason, count)

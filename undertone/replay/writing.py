@@ -6,9 +6,9 @@ one only: an older one that still lives, or wakes up, can write no more (https:/
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager, suppress
-from typing import Any
+from typing import Any, Protocol
 
 from aiokafka import AIOKafkaProducer
 from aiokafka.errors import (
@@ -30,11 +30,17 @@ TRANSACTION_SECONDS = 30
 """After so long Kafka ends the transaction of a killed replay; until then the lane's newer records are not read."""
 _REQUEST_OVERHEAD_BYTES = 64 * 1024
 _STOP_SECONDS = 10.0
-_TOGETHER = 100
 _SHUT_OUT = (ProducerFenced, InvalidProducerEpoch, OutOfOrderSequenceNumber, IllegalOperation)
 
-Pace = Callable[[int], Awaitable[None]]
-"""Waits until so many more records may be written."""
+
+class Pace(Protocol):
+    """`pacing.Pacer`."""
+
+    step: int
+    """How many records to write at once."""
+
+    async def wait(self, count: int) -> None:
+        """Return when so many more may be written."""
 
 
 class ShutOut(CommandError):  # noqa: N818 - it names what happened, as house style asks
@@ -64,9 +70,9 @@ class ReplayWriter:
 
     async def _send(self, copies: Sequence[Copy], pace: Pace) -> dict[int, int]:
         ends: dict[int, int] = {}
-        for start in range(0, len(copies), _TOGETHER):
-            together = copies[start : start + _TOGETHER]
-            await pace(len(together))
+        for start in range(0, len(copies), pace.step):
+            together = copies[start : start + pace.step]
+            await pace.wait(len(together))
             for placed in await asyncio.gather(*[await self._enqueue(copy) for copy in together]):
                 ends[placed.partition] = max(ends.get(placed.partition, 0), placed.offset + 1)
         return ends

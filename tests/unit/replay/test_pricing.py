@@ -79,6 +79,7 @@ async def test_no_more_than_the_rate_pass_in_any_second() -> None:
         now += seconds
 
     pacer = Pacer(200, lambda: now, sleep)
+    assert pacer.step == 20
     for _ in range(30):
         await pacer.wait(100)
         passed.append((now, 100))

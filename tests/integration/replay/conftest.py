@@ -1,0 +1,44 @@
+"""A shell with a sink beside it, on topics and a database of the test's own."""
+
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+
+from tests.end_to_end.deployment import Deployment, deployed
+from tests.infrastructure import Infrastructure
+from tests.integration.cli.commands import Terminal
+from tests.integration.replay.lane import LaneEnds, lane_ends
+
+
+@pytest.fixture
+async def deployment(
+    infrastructure: Infrastructure, kafka_topics: str, database_url: str, tmp_path: Path
+) -> AsyncIterator[Deployment]:
+    """A sink alone: the replay lane has no reader, so what is written to it stays as it is."""
+    alone = Deployment(infrastructure.bootstrap_servers, database_url, tmp_path, kafka_topics)
+    alone.add("sink")
+    async with deployed(alone):
+        await alone.start()
+        yield alone
+
+
+@pytest.fixture
+def terminal(deployment: Deployment, tmp_path: Path) -> Terminal:
+    """A shell whose Kafka and read API are the test's."""
+    return Terminal(
+        tmp_path,
+        {
+            "KAFKA_BOOTSTRAP_SERVERS": deployment.bootstrap_servers,
+            "KAFKA_TOPIC_PREFIX": deployment.topic_prefix,
+            "UNDERTONE_READ_API_URL": deployment.the("sink").url,
+            "DATABASE_URL": deployment.database_url,
+        },
+    )
+
+
+@pytest.fixture
+async def lane(deployment: Deployment) -> AsyncIterator[LaneEnds]:
+    """How far the replay topic is."""
+    async with lane_ends(deployment) as ends:
+        yield ends
