@@ -97,6 +97,10 @@ def _parsed(line: bytes) -> Mapping[str, Any]:
         raise Refused(f"it is no JSON: {error.msg} (column {error.colno})") from error
     except RecursionError as error:
         raise Refused("it is nested too deeply") from error
+    except Refused:
+        raise
+    except ValueError as error:  # of numbers with thousands of digits
+        raise Refused("it holds a number with too many digits") from error
     if not isinstance(members, dict):
         raise Refused("it is no JSON object")
     return members

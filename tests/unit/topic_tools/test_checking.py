@@ -73,6 +73,7 @@ REFUSED = [
     (b'{"conversation_id": "c1", "conversation_id": "c2", "turns": []}', "conversation_id: is there twice"),
     (b'{"conversation_id": "c1", "turns": [{"text": NaN}]}', "NaN is no number"),
     (b"[" * 100_000, "nested too deeply"),
+    (b'{"n": ' + b"1" * 5_000 + b"}", "too many digits"),
     (b'{"conversation_id": "c 1", "turns": [{"text": "x"}]}', "conversation_id: "),
     (b'{"conversation_id": "c1", "turns": []}', "turns: "),
     (b'{"turns": [{"text": "x"}]}', "conversation_id: Field required"),
