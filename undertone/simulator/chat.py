@@ -42,6 +42,7 @@ _MAX_REQUEST_BYTES = 16 * 1024 * 1024
 @dataclass(frozen=True, slots=True)
 class _Call:
     number: int
+    arrived_at: float
     request: Mapping[str, Any]
     instructions: str
     prompt: str
@@ -70,23 +71,24 @@ class Chat:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Take one call from its arrival to its end."""
         statistics = self.statistics  # also when they are reset in the meantime
-        number = statistics.arrived()
+        number, arrived_at = statistics.arrived(), statistics.last_arrival
         outcome = "aborted"  # by the client, unless we come to an end below
         try:
-            outcome = await self._answer(number, scope, receive, send)
+            outcome = await self._answer(number, arrived_at, scope, receive, send)
         finally:
             statistics.ended(outcome)
 
-    async def _answer(self, number: int, scope: Scope, receive: Receive, send: Send) -> str:
+    async def _answer(self, number: int, arrived_at: float, scope: Scope, receive: Receive, send: Send) -> str:
         request = document_of(await read(receive)) or {}
         prompt = _content(request, "user")
         chance = random.Random(f"{self.conduct.seed}:{number}")  # noqa: S311 - it is meant to be foreseeable
-        call = _Call(number, request, _content(request, "system"), prompt, conversations_of(prompt), chance)
+        instructions = _content(request, "system")
+        call = _Call(number, arrived_at, request, instructions, prompt, conversations_of(prompt), chance)
         refusal = self._refusal(scope, call)
         if refusal is not None:
             await self._send(send, refusal[1])
             return refusal[0]
-        self.statistics.grant()
+        self.statistics.grant(arrived_at)
         fault = self._fault(call)
         if fault is None:
             await self._complete(call, None, send)
@@ -104,7 +106,8 @@ class Chat:
             return FaultKind.UNKNOWN_MODEL, refused(FaultKind.UNKNOWN_MODEL)
         if not call.conversations:
             return FaultKind.REQUEST_REFUSED, refused(FaultKind.REQUEST_REFUSED)
-        if conduct.calls_per_second and (wait := statistics.seconds_until_grant(conduct.calls_per_second)) > 0:
+        limit = conduct.calls_per_second
+        if limit and (wait := statistics.seconds_until_grant(limit, call.arrived_at)) > 0:
             return "over_limit", limited(wait)
         if conduct.tokens_per_minute and statistics.tokens_in_last_minute() >= conduct.tokens_per_minute:
             return "over_token_limit", limited(1.0)

@@ -1,6 +1,7 @@
 """What the simulator saw: its own count of calls, which no client can embellish."""
 
 import hashlib
+from bisect import insort
 from collections import Counter, deque
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
@@ -53,19 +54,25 @@ class Statistics:
         self._in_progress -= 1
         self.outcomes[outcome] += 1
 
-    def granted_in_last_second(self) -> int:
-        """Calls that were let through within the last second."""
-        _forget(self._granted, self._clock() - _SECOND)
+    @property
+    def last_arrival(self) -> float:
+        """When the last call arrived, by the clock."""
+        return self._clock() if self._last is None else self._last
+
+    def granted_in_last_second(self, at: float | None = None) -> int:
+        """Calls that were let through and arrived within the second before `at`; by default before now."""
+        _forget(self._granted, (self._clock() if at is None else at) - _SECOND)
         return len(self._granted)
 
-    def grant(self) -> None:
-        """The call is let through."""
-        self._granted.append(self._clock())
+    def grant(self, at: float | None = None) -> None:
+        """The call that arrived at `at` is let through. Its body may have come later: that is not held against it."""
+        insort(self._granted, self._clock() if at is None else at)
 
-    def seconds_until_grant(self, calls_per_second: float) -> float:
-        """How long until one more call fits into the sliding second."""
-        excess = self.granted_in_last_second() - int(calls_per_second)
-        return max(0.0, self._granted[excess] + _SECOND - self._clock()) if excess >= 0 and self._granted else 0.0
+    def seconds_until_grant(self, calls_per_second: float, at: float | None = None) -> float:
+        """How long until one more call fits into the sliding second, for one that arrived at `at`."""
+        at = self._clock() if at is None else at
+        excess = self.granted_in_last_second(at) - int(calls_per_second)
+        return max(0.0, self._granted[excess] + _SECOND - at) if excess >= 0 and self._granted else 0.0
 
     def tokens_in_last_minute(self) -> int:
         """Tokens of answers within the last minute."""

@@ -51,6 +51,16 @@ def test_a_call_is_granted_again_when_the_oldest_leaves_the_second() -> None:
     assert statistics.seconds_until_grant(2) == 0
 
 
+def test_a_call_whose_body_came_late_counts_in_the_second_of_its_arrival() -> None:
+    clock = Clock()
+    statistics = Statistics(clock)
+    arrived_at = clock.now
+    clock.now += 0.4
+    statistics.grant(arrived_at)
+    clock.now = arrived_at + 1.0
+    assert statistics.seconds_until_grant(1, clock.now) == 0
+
+
 def test_tokens_are_forgotten_after_a_minute() -> None:
     clock = Clock()
     statistics = Statistics(clock)
