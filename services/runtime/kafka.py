@@ -1,7 +1,6 @@
 """How to reach Kafka: connection options, names with their prefixes, and records as the contract sees them."""
 
 import asyncio
-import ssl
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,6 +12,7 @@ from aiokafka.errors import KafkaError
 
 from schemas.codec import RawRecord
 from schemas.topics import CONSUMER_GROUPS, Topic
+from services.runtime.kafka_security import ssl_context
 from services.runtime.logs import Logger
 from services.runtime.settings import SharedSettings
 
@@ -68,10 +68,7 @@ class _TokenFromSettings(AbstractTokenProvider):  # type: ignore[misc]  # aiokaf
 def _security_options(settings: SharedSettings) -> dict[str, Any]:
     options: dict[str, Any] = {"security_protocol": settings.kafka_security_protocol}
     if settings.kafka_security_protocol in {"SSL", "SASL_SSL"}:
-        context = ssl.create_default_context(cafile=settings.kafka_ssl_cafile)
-        if settings.kafka_ssl_certfile is not None:
-            context.load_cert_chain(settings.kafka_ssl_certfile, settings.kafka_ssl_keyfile)
-        options["ssl_context"] = context
+        options["ssl_context"] = ssl_context(settings)
     if settings.kafka_security_protocol.startswith("SASL"):
         options |= _sasl_options(settings)
     return options

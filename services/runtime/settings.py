@@ -9,10 +9,10 @@ import os
 import sys
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Annotated, Any, Literal, TypeVar
+from typing import Annotated, Any, Literal, Self, TypeVar
 
 from dotenv import dotenv_values
-from pydantic import Field, FilePath, SecretStr, ValidationError
+from pydantic import Field, FilePath, SecretStr, ValidationError, model_validator
 from pydantic.fields import FieldInfo
 from pydantic_settings import (
     BaseSettings,
@@ -24,6 +24,7 @@ from pydantic_settings import (
 
 from services.runtime.bootstrap_servers import BootstrapServers
 from services.runtime.findings import in_words
+from services.runtime.kafka_security import refuse_incomplete_security
 
 WRONG_SETTING_EXIT_CODE = 2
 
@@ -117,6 +118,11 @@ class SharedSettings(BaseSettings):
         validation_alias="ALLOW_ANONYMOUS",
         description="Serve without keys on an address that is not loopback. Whoever reaches it reads everything.",
     )
+
+    @model_validator(mode="after")
+    def _can_reach_kafka(self) -> Self:
+        refuse_incomplete_security(self)
+        return self
 
     @classmethod
     def settings_customise_sources(

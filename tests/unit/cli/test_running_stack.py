@@ -33,6 +33,8 @@ def test_servers_of_the_running_stack_are_taken_when_the_environment_names_none(
     home: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("KAFKA_SECURITY_PROTOCOL", "SASL_SSL")  # the embedded one speaks no TLS
+    monkeypatch.setenv("KAFKA_SASL_USERNAME", "undertone")
+    monkeypatch.setenv("KAFKA_SASL_PASSWORD", "secret")
     _runs(home, "kafka", "postgres")
     settings = load_kafka_settings()
     assert (settings.kafka_bootstrap_servers, settings.kafka_security_protocol) == (KAFKA, "PLAINTEXT")

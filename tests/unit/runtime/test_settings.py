@@ -61,6 +61,41 @@ def test_a_wrong_value_ends_the_start_with_one_line_that_names_the_variable(
     assert message.count("\n") == 1
 
 
+@pytest.mark.parametrize(
+    ("given", "said"),
+    [
+        (
+            {"PROTOCOL": "SASL_SSL"},
+            "KAFKA_SASL_USERNAME and KAFKA_SASL_PASSWORD are needed for KAFKA_SASL_MECHANISM=PLAIN",
+        ),
+        (
+            {"PROTOCOL": "SASL_PLAINTEXT", "MECHANISM": "OAUTHBEARER"},
+            "KAFKA_SASL_OAUTH_TOKEN or KAFKA_SASL_OAUTH_TOKEN_F",
+        ),
+        ({"PROTOCOL": "SSL", "CAFILE": __file__}, "KAFKA_SSL_CAFILE: holds no certificate"),
+        (
+            {"PROTOCOL": "SSL", "CERTFILE": __file__},
+            "KAFKA_SSL_CERTFILE, KAFKA_SSL_KEYFILE: not a certificate and its key",
+        ),
+    ],
+)
+def test_half_of_what_a_secure_kafka_needs_ends_the_start(
+    given: dict[str, str], said: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    names = {"PROTOCOL": "KAFKA_SECURITY_PROTOCOL", "MECHANISM": "KAFKA_SASL_MECHANISM"}
+    for name, value in given.items():
+        monkeypatch.setenv(names.get(name, f"KAFKA_SSL_{name}"), value)
+    message = start_refused(capsys)
+    assert message.startswith(said)
+    assert message.count("\n") == 1
+
+
+def test_a_secure_kafka_with_all_it_needs_is_accepted(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name, value in (("SECURITY_PROTOCOL", "SASL_SSL"), ("SASL_USERNAME", "a"), ("SASL_PASSWORD", "b")):
+        monkeypatch.setenv(f"KAFKA_{name}", value)
+    assert load_settings(ShopSettings).kafka_sasl_username == "a"
+
+
 def test_every_wrong_value_is_named(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
     monkeypatch.setenv("SHOP_PORT", "eight")
     monkeypatch.setenv("LOG_FORMAT", "xml")
