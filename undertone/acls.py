@@ -44,6 +44,8 @@ def _acls_of(service: str, topic_name: Callable[[Topic], str], group_name: Calla
         yield Acl(service, "group", group_name("analyzer"), ("Describe",))
     if service == "operator":
         yield from (Acl(service, "group", group_name(reader), ("Describe",)) for reader in CONSUMER_GROUPS)
+        # A replay writes in transactions, under an id of its own.
+        yield Acl(service, "transactional-id", "undertone-replay-", ("Describe", "Write"), is_prefix=True)
         yield Acl(service, "cluster", "kafka-cluster", ("Create", "Describe"))
 
 

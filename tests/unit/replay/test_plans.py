@@ -5,6 +5,8 @@ from pathlib import Path
 
 import pytest
 
+from schemas.topics import CONSUMER_GROUPS
+from undertone.acls import acls
 from undertone.errors import CommandError, UsageProblem
 from undertone.replay import views
 from undertone.replay.plans import Plans, Replay, State, check_name
@@ -22,6 +24,14 @@ def test_a_replay_is_read_as_it_was_written(tmp_path: Path) -> None:
     assert plans.load("m") == replay
     assert plans.selection(plans.load("m")) == selection
     assert plans.names() == ["m"]
+
+
+def test_the_operator_may_write_under_the_transactional_id_of_a_replay() -> None:
+    grants = acls(lambda topic: topic.name, CONSUMER_GROUPS.__getitem__)
+    (grant,) = (one for one in grants if one.resource_type == "transactional-id")
+    assert grant.is_prefix
+    assert a_replay().transactional_id.startswith(grant.resource)
+    assert (grant.service, grant.operations) == ("operator", ("Describe", "Write"))
 
 
 def test_what_is_pending_is_neither_written_nor_left_out() -> None:
