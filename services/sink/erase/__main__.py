@@ -1,16 +1,20 @@
-"""`python -m services.sink.erase CONVERSATION_ID`."""
+"""`python -m services.sink.erase CONVERSATION_ID | --list | --again FILE`."""
 
 import asyncio
 import re
 import sys
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Callable, Coroutine, Sequence
+from contextlib import asynccontextmanager
 from datetime import UTC, datetime
+from functools import partial
+from pathlib import Path
+from typing import Any
 
 import asyncpg
 
-from schemas.event import ID_PATTERN
+from schemas.event import ID_PATTERN, Revision
 from services.runtime.settings import load_settings
-from services.sink.erase import erase, report
+from services.sink.erase import erase, erase_again, known_erasures, report
 from services.sink.failures import SERIALIZATION, UNAVAILABLE
 from services.sink.settings import SinkSettings
 
@@ -21,40 +25,88 @@ class CannotErase(Exception):  # noqa: N818 - it names what happened; the messag
     """Nothing was erased; one sentence says why."""
 
 
-async def _run(url: str, conversation_id: str) -> list[str]:
+@asynccontextmanager
+async def _connected(url: str) -> AsyncIterator[Any]:
     try:
         connection = await asyncpg.connect(url, timeout=10, command_timeout=None)
     except (*UNAVAILABLE, ValueError) as error:
         raise CannotErase(f"Postgres cannot be reached by DATABASE_URL: {error or type(error).__name__}") from error
     try:
-        return report(conversation_id, await erase(connection, conversation_id), datetime.now(UTC))
+        yield connection
     except asyncpg.UndefinedTableError as error:
         raise CannotErase("the database has no tables yet: run `undertone migrate`") from error
     except (*UNAVAILABLE, *SERIALIZATION) as error:
-        raise CannotErase(f"nothing was erased, Postgres gave up ({type(error).__name__}): try again") from error
+        raise CannotErase(f"Postgres gave up ({type(error).__name__}): try again") from error
     finally:
         await connection.close()
 
 
+async def _erase_one(url: str, conversation_id: str) -> list[str]:
+    async with _connected(url) as connection:
+        return report(conversation_id, await erase(connection, conversation_id), datetime.now(UTC))
+
+
+async def _list(url: str) -> list[str]:
+    async with _connected(url) as connection:
+        return [f"{conversation_id} {revision}" for conversation_id, revision in await known_erasures(connection)]
+
+
+async def _erase_again(url: str, lines: Sequence[str]) -> list[str]:
+    wanted = [_read_line(number, line) for number, line in enumerate(lines, 1) if line.strip()]
+    async with _connected(url) as connection:
+        done = [await erase_again(connection, *one) for one in wanted]
+    removed = sum(not one.is_nothing for one in done)
+    return [f"{len(done)} erasures hold; something was left of {removed} conversations and is removed."]
+
+
+def _read_line(number: int, line: str) -> tuple[str, Revision]:
+    conversation_id, _, revision = line.strip().partition(" ")
+    try:
+        timestamp_ms, offset = map(int, revision.split("-"))
+    except ValueError:
+        timestamp_ms = offset = -1
+    if not re.fullmatch(ID_PATTERN, conversation_id) or min(timestamp_ms, offset) < 0:
+        raise CannotErase(f"line {number} is none that --list writes (CONVERSATION_ID REVISION): nothing was erased")
+    return conversation_id, Revision(timestamp_ms, offset)
+
+
+async def _erase_those_in(url: str, file: Path) -> list[str]:
+    try:
+        lines = (await asyncio.to_thread(file.read_text, encoding="utf-8")).splitlines()
+    except (OSError, UnicodeDecodeError) as error:
+        raise CannotErase(f"{file} cannot be read ({type(error).__name__}): nothing was erased") from error
+    return await _erase_again(url, lines)
+
+
+def _asked(arguments: Sequence[str]) -> Callable[[str], Coroutine[Any, Any, list[str]]] | None:
+    """What to do with the database at a URL; None when the arguments ask for nothing."""
+    match list(arguments):
+        case ["--list"]:
+            return _list
+        case ["--again", file]:
+            return partial(_erase_those_in, file=Path(file))
+        case [conversation_id] if re.fullmatch(ID_PATTERN, conversation_id):
+            return partial(_erase_one, conversation_id=conversation_id)
+    return None
+
+
 def main(arguments: Sequence[str]) -> int:
     """The command; returns its exit code."""
-    if len(arguments) != 1:
-        print("usage: python -m services.sink.erase CONVERSATION_ID", file=sys.stderr)  # noqa: T201 - a command
-        return _USAGE_EXIT_CODE
-    (conversation_id,) = arguments
-    if not re.fullmatch(ID_PATTERN, conversation_id):
+    asked = _asked(arguments)
+    if asked is None:
         print(  # noqa: T201 - a command
-            "this is no conversation id: 1 to 128 of the characters A-Z a-z 0-9 . _ : - are; `undertone insights` "
-            "lists ids",
+            "usage: python -m services.sink.erase CONVERSATION_ID | --list | --again FILE (an id has 1 to 128 of the "
+            "characters A-Z a-z 0-9 . _ : - and is listed by `undertone insights`)",
             file=sys.stderr,
         )
         return _USAGE_EXIT_CODE
     try:
-        lines = asyncio.run(_run(load_settings(SinkSettings).database_url.get_secret_value(), conversation_id))
+        lines = asyncio.run(asked(load_settings(SinkSettings).database_url.get_secret_value()))
     except CannotErase as problem:
         print(problem, file=sys.stderr)  # noqa: T201 - a command
         return 1
-    print("\n".join(lines))  # noqa: T201 - a command
+    for line in lines:
+        print(line)  # noqa: T201 - a command
     return 0
 
 

@@ -22,6 +22,18 @@ ERASE = """
 """
 """Everything of a conversation ($1) that is known, or was accepted up to now, is not to be stored again."""
 
+ALL = "SELECT conversation_id, revision_ms, revision_offset FROM erasures ORDER BY erased_at, conversation_id"
+
+AGAIN = """
+    INSERT INTO erasures AS e (conversation_id, revision_ms, revision_offset, erased_at)
+    VALUES ($1, $2, $3, clock_timestamp())
+    ON CONFLICT (conversation_id) DO UPDATE SET
+        revision_ms = excluded.revision_ms, revision_offset = excluded.revision_offset, erased_at = excluded.erased_at
+    WHERE (excluded.revision_ms, excluded.revision_offset) > (e.revision_ms, e.revision_offset)
+    RETURNING 1
+"""
+"""An erasure that was made before, up to the revision of then; gives nothing when it is known already."""
+
 DEAD_LETTERS = """
     WITH removed AS (
         DELETE FROM dead_letters

@@ -17,7 +17,7 @@ from schemas.dead_letter import DeadLetter, DeadLetterReason, Origin
 from schemas.event import Revision
 from schemas.topics import ANALYZED, RECEIVED, REPLAY
 from services.sink.batch import Batch
-from services.sink.erase import erase
+from services.sink.erase import erase, erase_again, known_erasures
 from services.sink.recount import differing_cells
 from services.sink.rows import ConversationRow, DeadLetterRow, conversation_row
 from tests.builders import a_conversation, a_record
@@ -145,6 +145,34 @@ async def test_what_is_accepted_after_an_erasure_is_stored_as_usual(sink: Sink) 
     await sink.finish(insight("back", "new words", 1).model_copy(update={"revision": later}))
     assert await sink.pool.fetchval("SELECT status FROM conversations WHERE conversation_id = 'back'") == "completed"
     assert await sink.pool.fetchval("SELECT count(*) FROM insights WHERE conversation_id = 'back'") == 1
+
+
+async def test_erasures_hold_in_a_restored_database_once_they_are_made_again(sink: Sink) -> None:
+    await sink.store_mixed([posting("gone", WORDS, 1)], [insight("gone", WORDS, 1)])
+    await erase_one(sink.pool, "gone")
+    async with sink.pool.acquire() as connection:
+        kept = await known_erasures(connection)
+        assert [conversation_id for conversation_id, _ in kept] == ["gone"]
+        # The dump was made before the erasure: it holds the words and knows of none.
+        await connection.execute("DELETE FROM erasures")
+        await sink.store_mixed([posting("gone", WORDS, 1)], [insight("gone", WORDS, 1)])
+        assert not (await erase_again(connection, *kept[0])).is_nothing
+        assert await known_erasures(connection) == kept
+    assert await rows_that_say(sink.pool, "gone") == {}
+    await sink.receive(posting("gone", WORDS, 1))
+    assert await rows_that_say(sink.pool, "gone") == {}
+
+
+async def test_making_a_known_erasure_again_keeps_what_was_posted_since(sink: Sink) -> None:
+    await erase_one(sink.pool, "back")
+    async with sink.pool.acquire() as connection:
+        kept = await known_erasures(connection)
+        later = datetime.now(UTC) + timedelta(hours=1)
+        record = a_record(a_conversation("back", "new words"), offset=7, timestamp=later)
+        posted = Revision(record.timestamp_ms, record.offset)
+        await sink.receive(conversation_row(a_conversation("back", "new words"), record, posted))
+        assert (await erase_again(connection, *kept[0])).is_nothing
+    assert await sink.pool.fetchval("SELECT count(*) FROM conversations") == 1
 
 
 async def test_erasing_again_or_what_was_never_there_changes_nothing(sink: Sink) -> None:

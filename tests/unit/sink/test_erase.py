@@ -1,4 +1,5 @@
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 
 import pytest
 
@@ -30,3 +31,14 @@ def test_what_is_no_id_is_refused_in_one_line(arguments: list[str], capsys: pyte
     said = capsys.readouterr()
     assert said.out == ""
     assert said.err.count("\n") == 1
+
+
+def test_a_list_of_erasures_that_is_none_is_refused_as_a_whole(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    listed = tmp_path / "erasures.txt"
+    listed.write_text("gone 1793000000000-9223372036854775807\nother words\n")
+    assert main(["--again", str(listed)]) == 1
+    assert capsys.readouterr().err.startswith("line 2 is none that --list writes")
+    assert main(["--again", str(tmp_path / "absent.txt")]) == 1
+    assert "cannot be read (FileNotFoundError)" in capsys.readouterr().err
