@@ -22,28 +22,27 @@ STILL_DUE = """
 """
 """Those that nobody has posted again meanwhile."""
 
+
+def _outcomes(moment: str, which: str) -> str:
+    return f"""
+    SELECT o.moment, o.conversation_id, o.is_old AND c.conversation_id IS NULL AS is_due
+    FROM (
+        SELECT {moment} AS moment, conversation_id, finished_at < $1 AS is_old FROM current_outcomes
+        WHERE version_id = $5 AND {which} AND {moment} < $1 + interval '1 day'
+            AND ({moment}, conversation_id) > ($2, $3)
+        ORDER BY {moment}, conversation_id LIMIT $4
+    ) o
+    LEFT JOIN LATERAL (
+        SELECT k.conversation_id FROM conversations k WHERE k.conversation_id = o.conversation_id LIMIT 1
+    ) c ON true
+    ORDER BY o.moment, o.conversation_id
+    """
+
+
 OUTCOMES = (
-    """
-    SELECT o.occurred_at AS moment, o.conversation_id, o.finished_at < $1 AND NOT EXISTS (
-            SELECT FROM conversations c WHERE c.conversation_id = o.conversation_id
-        ) AS is_due
-    FROM current_outcomes o
-    WHERE o.version_id = $5 AND o.insight_id IS NOT NULL AND o.occurred_at < $1 + interval '1 day'
-        AND (o.occurred_at, o.conversation_id) > ($2, $3)
-    ORDER BY o.occurred_at, o.conversation_id LIMIT $4
-    """,
-    *(
-        f"""
-    SELECT o.finished_at AS moment, o.conversation_id, NOT EXISTS (
-            SELECT FROM conversations c WHERE c.conversation_id = o.conversation_id
-        ) AS is_due
-    FROM current_outcomes o
-    WHERE o.version_id = $5 AND o.kind = '{kind}' AND o.finished_at < $1
-        AND (o.finished_at, o.conversation_id) > ($2, $3)
-    ORDER BY o.finished_at, o.conversation_id LIMIT $4
-    """
-        for kind in ("failed", "skipped")
-    ),
+    _outcomes("occurred_at", "insight_id IS NOT NULL"),
+    _outcomes("finished_at", "kind = 'failed'"),
+    _outcomes("finished_at", "kind = 'skipped'"),
 )
 """Outcomes without a conversation: it has left, and the outcome was delivered again (a redrive, a second answer). What
 is finished as long ago as that is not waiting for its conversation any more. Walked like conversations, a version at a

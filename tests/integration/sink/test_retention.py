@@ -114,3 +114,20 @@ async def test_it_works_by_itself_and_ends_when_the_process_is_to_stop(sink: Sin
     await eventually(lambda: nothing_left(sink.pool))
     stop.set()
     await asyncio.wait_for(working, 5)
+
+
+async def test_walks_look_conversations_up_one_by_one(sink: Sink) -> None:
+    """Never by reading the table: it may have ten million rows, and a walk has ten thousand pages."""
+    names = [f"old{number:04}" for number in range(3_000)]
+    rows = [posting(name, "w", number, at=OLD) for number, name in enumerate(names)]
+    await sink.store_mixed(rows, [insight(name, "w", number, at=OLD) for number, name in enumerate(names)])
+    for table in ("conversations", "current_outcomes"):
+        await sink.pool.execute(f"ANALYZE {table}")
+    async with sink.pool.acquire() as connection:
+        await connection.execute("SET enable_seqscan = on; SET enable_hashjoin = on; SET enable_mergejoin = on")
+        for query in (sql.WALK, *sql.OUTCOMES):
+            values = [CUTOFF, datetime(1, 1, 1, tzinfo=UTC), "", 10, *([1] if "$5" in query else [])]
+            plan = await connection.fetch(f"EXPLAIN (ANALYZE, TIMING OFF, COSTS OFF, SUMMARY OFF) {query}", *values)
+            text = "\n".join(row[0] for row in plan)
+            assert "Seq Scan" not in text, text
+            assert "rows=3000" not in text, text
