@@ -4,8 +4,7 @@ import asyncio
 import re
 import secrets
 import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from enum import StrEnum
@@ -14,20 +13,16 @@ from typing import Annotated
 import typer
 
 from schemas.event import ID_PATTERN
-from services.runtime.kafka import KafkaConnection
 from services.runtime.settings import load_settings
-from undertone.cli import EXIT_INTERRUPTED
+from undertone.commands.replay_control import AsJson, cancel, finish, open_setup, pause, replays, resume
 from undertone.console import output
 from undertone.dead_letters.options import DryRun, Key, Url, Yes, print_json
-from undertone.embedded.settings import load_stack_settings
 from undertone.errors import CommandError, UsageProblem
 from undertone.replay import views
-from undertone.replay.api import ReplayApi
 from undertone.replay.job import Setup, look_for, price, refuse_taken_name, send, write_down
 from undertone.replay.planning import Asked, Chosen, Terms
-from undertone.replay.plans import Plans, Replay, State, check_name
+from undertone.replay.plans import check_name
 from undertone.replay.pricing import price_of
-from undertone.settings import api_key, load_kafka_settings, read_api_url
 from undertone.subject_names import subject_named
 from undertone.times import parse_moment
 
@@ -72,10 +67,6 @@ class _How:
     is_dry_run: bool
     is_json: bool
     is_agreed: bool
-
-
-Name = Annotated[str, typer.Argument(metavar="NAME", help="`undertone replays` lists names.")]
-AsJson = Annotated[bool, typer.Option("--json", help="For programs.")]
 
 
 def register(app: typer.Typer) -> None:
@@ -149,15 +140,20 @@ def replay(  # noqa: PLR0917 - typer reads options from parameters
         is_json=as_json,
         is_agreed=yes,
     )
-    with _setup(url, key) as setup:
+    with open_setup(url, key) as setup:
         refuse_taken_name(setup.plans, how.name)
         active, known = setup.api.versions()
-        if how.version is not None and how.version not in known and not new_version:
-            raise UsageProblem(
-                f"Nothing is known under the analysis version {how.version}; there are: {', '.join(known) or 'none'}. "
-                f"If analyzers that have it run or will run, add --new-version: until then the replay lane waits."
-            )
+        if not new_version:
+            _refuse_unknown(how.version, known)
         asyncio.run(_replay(setup, asked, how, active, now))
+
+
+def _refuse_unknown(version: str | None, known: Sequence[str]) -> None:
+    if version is not None and version not in known:
+        raise UsageProblem(
+            f"Nothing is known under the analysis version {version}; there are: {', '.join(known) or 'none'}. "
+            f"If analyzers that have it run or will run, add --new-version: until then the replay lane waits."
+        )
 
 
 async def _replay(setup: Setup, asked: Asked, how: _How, active: str | None, now: datetime) -> None:
@@ -169,7 +165,7 @@ async def _replay(setup: Setup, asked: Asked, how: _How, active: str | None, now
     if not how.is_agreed:
         _ask()
     await write_down(setup, asked, chosen, Terms(how.name, how.version, how.rate, now))
-    _finish(await send(setup, how.name), is_json=how.is_json)
+    finish(await send(setup, how.name), is_json=how.is_json)
 
 
 async def _show_price(setup: Setup, chosen: Chosen, how: _How, version: str | None) -> None:
@@ -193,83 +189,6 @@ def _ask() -> None:
         raise UsageProblem("Send them? Nobody can be asked here: add --yes. Nothing was sent.")
     if not typer.confirm("Send them?", err=True):
         raise CommandError("Nothing was sent.")
-
-
-def resume(
-    name: Name,
-    rate: Annotated[
-        float | None, typer.Option(min=0, max=1e6, help="From now on. Default: as it was begun.", show_default=False)
-    ] = None,
-    url: Url = None,
-    key: Key = None,
-    as_json: AsJson = False,
-) -> None:
-    """Go on with a replay that was paused or killed. What was sent is not sent again."""
-    with _setup(url, key) as setup:
-        _finish(asyncio.run(send(setup, name, rate)), is_json=as_json)
-
-
-def pause(name: Name) -> None:
-    """Let the process that sends a replay stop after its transaction. `resume` goes on."""
-    plans = _plans()
-    found = plans.load(name)
-    if found.state.has_ended:
-        raise UsageProblem(f"The replay {name} has ended: it is {found.state.value}.")
-    if not plans.is_held(name):
-        raise UsageProblem(f"No process sends the replay {name} now: it is {views.standing(found, is_held=False)}.")
-    plans.ask(name, State.PAUSED)
-    output().print(f"{name} pauses within seconds; `undertone replay resume {name}` goes on.", markup=False)
-
-
-def cancel(name: Name) -> None:
-    """End a replay for good. What is on the replay lane already will still be analysed."""
-    plans = _plans()
-    if plans.load(name).state.has_ended:
-        raise UsageProblem(f"The replay {name} has ended: it is {plans.load(name).state.value}.")
-    if plans.is_held(name):
-        plans.ask(name, State.CANCELLED)
-        output().print(f"{name} ends within seconds; what is on the lane will still be analysed.", markup=False)
-        return
-    with plans.held(name):
-        found = plans.load(name)
-        found.state = State.CANCELLED
-        plans.save(found)
-    for line in views.end_lines(found):
-        output().print(line, markup=False, soft_wrap=True)
-
-
-def replays(as_json: AsJson = False) -> None:
-    """List the replays that were begun from this folder, and how each stands."""
-    plans = _plans()
-    loaded = sorted((plans.load(name) for name in plans.names()), key=lambda one: one.created_at)
-    found = [(one, views.standing(one, is_held=plans.is_held(one.name))) for one in loaded]
-    if as_json:
-        print_json({"replays": [views.replay_members(*one) for one in found]})
-    elif found:
-        output().print(views.replays_table(found))
-    else:
-        output().print("No replay was begun from this folder; `undertone replay --help` says how.", soft_wrap=True)
-
-
-def _finish(replay: Replay, *, is_json: bool) -> None:
-    if is_json:
-        print_json(views.replay_members(replay, replay.state.value))
-    else:
-        for line in views.end_lines(replay):
-            output().print(line, markup=False, soft_wrap=True)
-    if replay.state is State.PAUSED:
-        raise typer.Exit(EXIT_INTERRUPTED)
-
-
-@contextmanager
-def _setup(url: str | None, key: str | None) -> Iterator[Setup]:
-    settings = load_kafka_settings()
-    with ReplayApi(read_api_url(url, settings), api_key(key, settings)) as api:
-        yield Setup(KafkaConnection.from_settings(settings), api, _plans())
-
-
-def _plans() -> Plans:
-    return Plans(load_stack_settings().home / "replays")
 
 
 def _ids(given: list[str] | None) -> frozenset[str] | None:
