@@ -66,6 +66,8 @@ async def open_read_pool(url: str, *, connections: int, timeout_seconds: float) 
             "statement_timeout": f"{int(timeout_seconds * 1000)}ms",
             "idle_in_transaction_session_timeout": "30s",
             "timezone": "UTC",
+            # Every question is a short one: to start workers would take longer than to answer.
+            "max_parallel_workers_per_gather": "0",
             # Plans are made for the values asked for: what is right for one word or window is wrong for another.
             "plan_cache_mode": "force_custom_plan",
         },

@@ -83,14 +83,15 @@ class InsightList:
         """Slice by slice until the bound, or until it takes too long: then there are more than were counted."""
         clock = asyncio.get_running_loop().time
         until = clock() + _COUNTING_SECONDS
-        found = 0
+        found, is_late = 0, False
         async for ranges in self._slices(self.routes.window, _SLICE_ROWS, growth=1):
-            if clock() > until:
+            if is_late:
                 return Total(found, is_exact=False)
             statement = self.routes.in_ranges(ranges, limit=limit - found)
             found += await self.connection.fetchval(statement.count, *statement.values)
             if found >= limit:
                 return Total(COUNTED_UP_TO, is_exact=False)
+            is_late = clock() > until
         return Total(found)
 
     async def page(self, order: Order, *, limit: int, after: Cursor | None, total: Total) -> list[Row]:
