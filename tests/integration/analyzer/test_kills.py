@@ -28,7 +28,7 @@ def _complaints(count: int) -> list[ConversationReceived]:
 async def test_a_kill_in_any_phase_of_a_batch_loses_nothing_and_leaks_no_budget(
     world: World, start_apart: StartApart
 ) -> None:
-    conversations = _complaints(300)
+    conversations = _complaints(200)
     await world.post(conversations)
     async with running_simulator(CONDUCT) as running:
         variables = llm_settings(

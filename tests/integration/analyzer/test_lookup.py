@@ -103,7 +103,7 @@ async def test_after_a_kill_only_calls_in_flight_are_paid_again(
         )
         await world.post(conversations)
         analyzer = await start_apart(**variables)
-        await eventually(lambda: _has_called(running, 25))
+        await eventually(lambda: _has_called(running, 25), within_seconds=90)
         assert await _metric(analyzer, "undertone_analysis_in_flight_records") > 0
         await analyzer.kill()
         at_the_kill = running.simulator.summary()
