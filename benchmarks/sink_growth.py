@@ -1,6 +1,6 @@
 """What it costs to store a row in a full database, against one that is nearly empty.
 
-    python -m benchmarks.sink_growth [--large 10000000] [--small 100000] [--conversations 20000] [--postgres URL]
+    python -m benchmarks.sink_growth [--large 10000000] [--small 100000] [--conversations 50000] [--postgres URL]
 
 Two databases on one server, filled as benchmarks.fill does. A round stores the same records in one of them, begins
 after a checkpoint and ends with one: what random keys cost (full-page images, then the pages themselves) falls into
@@ -109,7 +109,7 @@ def main() -> None:
     parser.add_argument("--large", type=int, default=10_000_000, help="insights in the full database")
     parser.add_argument("--small", type=int, default=100_000, help="insights in the other one")
     parser.add_argument("--large-database", help="the name of one that is filled already")
-    parser.add_argument("--conversations", type=int, default=20_000, help="a round")
+    parser.add_argument("--conversations", type=int, default=50_000, help="a round")
     parser.add_argument("--batch", type=int, default=2_000, help="records in a transaction")
     parser.add_argument("--rounds", type=int, default=2, help="of ABBA")
     parser.add_argument("--postgres", default=os.environ.get("DATABASE_URL"), help="URL; default: a temporary one")
