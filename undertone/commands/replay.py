@@ -123,6 +123,7 @@ def replay(  # noqa: PLR0917 - typer reads options from parameters
     asked = Asked(
         since=parse_moment(since, "--since", now) if since else None,
         until=min(parse_moment(until, "--until", now), now) if until else now,
+        is_open=until is None,
         conversation_ids=_ids(conversation),
         channel=_matching(channel, _CHANNEL, "--channel"),
         subject=subject_named(subject, "--subject") if subject else None,

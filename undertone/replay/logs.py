@@ -71,15 +71,15 @@ async def log_beginnings(connection: KafkaConnection, topic: Topic) -> dict[int,
         return {place.partition: first for place, first in (await reader.beginning_offsets(places)).items()}
 
 
-async def spans(connection: KafkaConnection, since: datetime | None, until: datetime) -> dict[int, Span]:
-    """What Kafka received in a time, by its own clock; `since` None is the oldest that it keeps."""
+async def spans(connection: KafkaConnection, since: datetime | None, until: datetime | None) -> dict[int, Span]:
+    """What Kafka received in a time, by its own clock; None: from the oldest that it keeps, up to the newest."""
     places = await partitions(connection, RECEIVED)
     async with open_reader(connection) as reader:
         ends = await reader.end_offsets(places)
         firsts = await reader.beginning_offsets(places)
         if since is not None:
             firsts = await _at(reader, since, ends)
-        untils = await _at(reader, until, ends)
+        untils = ends if until is None else await _at(reader, until, ends)
     return {place.partition: Span(firsts[place], untils[place], ends[place]) for place in places}
 
 

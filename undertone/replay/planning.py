@@ -25,6 +25,8 @@ class Asked:
     since: datetime | None
     """None: from the oldest that Kafka keeps."""
     until: datetime
+    is_open: bool = False
+    """Up to what Kafka has, whatever our clock says; `until` is now."""
     conversation_ids: frozenset[str] | None = None
     channel: str | None = None
     subject: str | None = None
@@ -72,7 +74,7 @@ async def choose(connection: KafkaConnection, asked: Asked, ids: frozenset[str] 
     Raises CommandError and KafkaError.
     """
     wanted = Wanted(ids, asked.channel)
-    found = await spans(connection, asked.since, asked.until)
+    found = await spans(connection, asked.since, None if asked.is_open else asked.until)
     total = sum(span.end - span.first for span in found.values() if span.first < span.until)
     selection: dict[int, array[int]] = {}
     read = chosen = 0
