@@ -1,5 +1,6 @@
 """Slices of a window, against minutes that hold what hypothesis put there."""
 
+import itertools
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 
@@ -30,7 +31,7 @@ async def test_slices_lead_through_every_minute_once_from_the_newest_to_the_olde
     window = Window(low, high)
     ranges = [one async for some in slices(reading(totals), window, rows) for one in some]
     assert all(one.start < one.end for one in ranges)
-    assert all(newer.start >= older.end for newer, older in zip(ranges, ranges[1:], strict=False))
+    assert all(newer.start >= older.end for newer, older in itertools.pairwise(ranges))
     expected = sum(
         (
             min(high, START + (number + 1) * MINUTE) - max(low, START + number * MINUTE)
