@@ -7,7 +7,7 @@ of falling together by chance. The slots of a partition are spread over the cycl
 
 A slot may be used a little late (a quarter of what pacing below the limit leaves free in a second), else it is lost;
 so no sliding second holds more calls than the limit, and the rest is left for the network. An instance that owns all
-partitions is in nobody's way and may use slots of the last half second. Should clocks differ or jump, the average
+partitions is in nobody's way and may use slots of the last two seconds. Should clocks differ or jump, the average
 stays, and one instance alone still never exceeds the limit: its own calls keep their distance by the monotonic clock.
 What counts is when a call's bytes went out, which may be later than it was started: a connection had to be opened, or
 the event loop was busy. Measured: one call each 100 ms put up to 12 arrivals into a sliding second, 5 % slower none.
@@ -20,7 +20,7 @@ import math
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
-_LATEST_USE_ALONE_SECONDS = 0.5
+_LATEST_USE_ALONE_SECONDS = 2.0
 _FOR_THE_NETWORK = 0.75
 """Of what is free in a second: by so much a call may overtake those before it on its way, and the limit still holds."""
 HEARTBEAT_SECONDS = 10.0
