@@ -152,7 +152,8 @@ def _watch_for_dropped(app: AnalyzerApp, pipeline: Pipeline, names: Mapping[Lane
             tp = TP(names[lane], partition)
             buffers = cast("Any", app.topics)._tp_index.get(tp, ())  # noqa: SLF001 - Faust tells their fill nowhere
             is_idle = not pipeline.intakes[lane].is_taking and all(buffer.queue.empty() for buffer in buffers)
-            end = consumer.highwater(tp) if tp in assigned else None
+            # Behind it somebody's transaction is open: nothing of that was dropped, it cannot be read yet.
+            end = consumer.last_stable_offset(tp) if tp in assigned else None
             if end is not None:
                 yield Sight((lane, partition), expected, end, is_idle and pipeline.ledger.is_open)
 
