@@ -5,8 +5,8 @@ from pydantic import SecretStr
 
 from services.runtime.api_keys import new_key
 from tests.infrastructure import Infrastructure
-from tests.integration.sink.running import sink_settings
 from tests.integration.sink.reads.reading import client_of
+from tests.integration.sink.running import sink_settings
 
 KEY, ENTRY = new_key("board", ["read"])
 OPERATOR_KEY, OPERATOR_ENTRY = new_key("analyzer", ["operate"])
