@@ -1,7 +1,9 @@
 """`python -m services.ingress`: read the environment, serve until SIGTERM."""
 
 import asyncio
-import gc
+import os
+from collections.abc import Mapping
+from functools import partial
 
 from services.ingress.app import create_app
 from services.ingress.settings import IngressSettings
@@ -9,9 +11,13 @@ from services.ingress.workers import run_workers, until_orphaned
 from services.runtime.api_keys import refuse_open_bind
 from services.runtime.arguments import service_parser
 from services.runtime.connection_limits import ConnectionLimits
-from services.runtime.logs import configure_logging
-from services.runtime.server import run, serve
+from services.runtime.garbage import collect_rarely
+from services.runtime.logs import configure_logging, get_logger
+from services.runtime.rate_limits import WindowLimit
+from services.runtime.server import bind, run, serve
 from services.runtime.settings import load_settings
+
+_log = get_logger(__name__)
 
 
 def main() -> None:
@@ -26,10 +32,12 @@ def main() -> None:
 
     async def until_stopped(stop: asyncio.Event) -> int:
         if settings.workers > 1:
-            return await run_workers(settings, stop)
+            _refuse_taken_port(settings)
+            _warn_of_unshared_windows(settings)
+            return await run_workers(settings.workers, partial(_environment_of_worker, settings, os.environ), stop)
         watch = asyncio.create_task(until_orphaned(stop)) if settings.shares_port else None
         app = create_app(settings)
-        _collect_rarely()
+        collect_rarely()
         await serve(
             app,
             settings,
@@ -45,14 +53,33 @@ def main() -> None:
     run(until_stopped)
 
 
-def _collect_rarely() -> None:
-    """Spare the garbage collector what stays for ever: a request makes no cycles, but many objects.
+def _refuse_taken_port(settings: IngressSettings) -> None:
+    """Processes that share a port do not notice a stranger on it, so it is tried without sharing first."""
+    bind(settings.host, settings.port, host_variable="INGRESS_HOST", port_variable="INGRESS_PORT").close()
 
-    With the default of 700 new objects a bulk request of 500 starts a collection every few conversations.
-    """
-    gc.collect()
-    gc.freeze()
-    gc.set_threshold(50_000, 20, 50)
+
+def _warn_of_unshared_windows(settings: IngressSettings) -> None:
+    limits = map(WindowLimit.parse, (settings.client_limit, settings.anonymous_limit))
+    if settings.redis_url is None and any(limits):
+        _log.warning("client_limits_unshared", advice="each worker counts clients for itself; REDIS_URL joins them")
+
+
+def _environment_of_worker(
+    settings: IngressSettings, environment: Mapping[str, str], metrics_folder: str
+) -> dict[str, str]:
+    """What a worker is told: its share of every limit, and where all of them count."""
+    count = settings.workers
+    shares = {
+        "INGRESS_WORKERS": "1",
+        "INGRESS_SHARES_PORT": "true",
+        "INGRESS_REQUESTS_PER_SECOND": str(settings.requests_per_second / count),
+        "INGRESS_BURST": str(max(1, settings.allowed_burst // count)),
+        "INGRESS_MAX_WAITING_SENDS": str(max(1, settings.max_waiting_sends // count)),
+        "INGRESS_MAX_WAITING_BYTES": str(max(2 * settings.max_body_bytes, settings.max_waiting_bytes // count)),
+        "INGRESS_MAX_CONNECTIONS": str(max(1, settings.max_connections // count)),
+        "PROMETHEUS_MULTIPROC_DIR": metrics_folder,
+    }
+    return {**environment, **shares}
 
 
 if __name__ == "__main__":

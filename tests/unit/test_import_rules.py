@@ -10,8 +10,6 @@ import pytest
 ROOT = Path(__file__).parents[2]
 READ_SETTINGS = {"__main__", "app", "resources", "settings"}
 """Modules of a service that may know its settings; to all others plain values are given."""
-_KNOWN = {"services.ingress.workers"}
-"""Modules that break the rule of settings still. It may only shrink."""
 
 
 def _module_of(path: Path) -> str:
@@ -87,4 +85,4 @@ def test_settings_are_read_where_a_service_is_put_together_and_nowhere_else(serv
         for module, imported in _imports_by_module(f"services/{service}").items()
         if module.rpartition(".")[2] not in READ_SETTINGS and (names := _settings_among(imported))
     }
-    assert found.keys() <= _KNOWN, found
+    assert found == {}
