@@ -12,6 +12,7 @@ from typing import Any
 
 import httpx
 
+from tests.http_client import http_client
 from tests.waiting import eventually
 from undertone.embedded.ports import free_port
 from undertone.embedded.process import Child, Command
@@ -38,7 +39,9 @@ class Service:
             await self.ready()
 
     async def ready(self, within_seconds: float = START_SECONDS) -> None:
-        await eventually(self.is_ready, within_seconds=within_seconds, what=f"{self.child.name} is ready")
+        await eventually(
+            self.is_ready, within_seconds=within_seconds, every_seconds=0.2, what=f"{self.child.name} is ready"
+        )
 
     async def is_ready(self) -> bool:
         code = self.child.exit_code
@@ -49,7 +52,7 @@ class Service:
     async def readiness(self) -> tuple[int, Json]:
         """Status and body of /readyz; (0, {}) when nobody answers."""
         try:
-            async with httpx.AsyncClient(timeout=5) as client:
+            async with http_client(timeout=5) as client:
                 answer = await client.get(f"{self.url}/readyz")
         except httpx.TransportError:
             return 0, {}
@@ -57,13 +60,13 @@ class Service:
 
     async def health(self) -> Json:
         """The body of /health."""
-        async with httpx.AsyncClient(timeout=5) as client:
+        async with http_client(timeout=5) as client:
             body: Json = (await client.get(f"{self.url}/health")).json()
         return body
 
     async def metric(self, name: str, **labels: str) -> float:
         """The sum of a metric's samples that have these labels."""
-        async with httpx.AsyncClient(timeout=5) as client:
+        async with http_client(timeout=5) as client:
             text = (await client.get(f"{self.url}/metrics")).text
         wanted = [f'{label}="{value}"' for label, value in labels.items()]
         return sum(
@@ -154,14 +157,14 @@ class Deployment:
 
     async def status(self) -> Json:
         """What the read API says of the whole system."""
-        async with httpx.AsyncClient(timeout=10) as client:
+        async with http_client(timeout=10) as client:
             answer = await client.get(f"{self.the('sink').url}/api/v1/status")
         assert answer.status_code == 200, answer.text
         found: Json = answer.json()
         return found
 
     async def conversation(self, conversation_id: str) -> Json:
-        async with httpx.AsyncClient(timeout=10) as client:
+        async with http_client(timeout=10) as client:
             answer = await client.get(f"{self.the('sink').url}/api/v1/conversations/{conversation_id}")
         assert answer.status_code == 200, answer.text
         found: Json = answer.json()
@@ -184,13 +187,13 @@ class Deployment:
 
     async def post(self, conversation: Json) -> httpx.Response:
         """Post one conversation."""
-        async with httpx.AsyncClient(timeout=10) as client:
+        async with http_client(timeout=10) as client:
             return await client.post(f"{self.the('ingress').url}/api/v1/conversations", json=conversation)
 
     async def post_until_accepted(self, conversations: Sequence[Json], *, chunk: int = 50) -> set[str]:
         """Post in chunks, each again until every conversation was accepted; returns their ids."""
         accepted: set[str] = set()
-        async with httpx.AsyncClient(timeout=10) as client:
+        async with http_client(timeout=10) as client:
             for start in range(0, len(conversations), chunk):
                 waiting = list(conversations[start : start + chunk])
                 while waiting:

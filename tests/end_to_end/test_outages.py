@@ -3,11 +3,10 @@
 import asyncio
 import time
 
-import httpx
-
 from tests.end_to_end.audit import assert_exact
 from tests.end_to_end.conversations import numbered
 from tests.end_to_end.deployment import Deployment
+from tests.http_client import http_client
 from tests.infrastructure import OwnStack
 from tests.waiting import eventually
 
@@ -52,7 +51,7 @@ async def test_postgres_stopped_for_a_while(own_stack: OwnStack, own_deployment:
 
 async def answers_503(deployment: Deployment) -> bool:
     sink = deployment.the("sink")
-    async with httpx.AsyncClient(timeout=10) as client:
+    async with http_client(timeout=10) as client:
         answer = await client.get(f"{sink.url}/api/v1/insights")
     ready, _ = await sink.readiness()
     return (answer.status_code, ready, answer.headers["content-type"]) == (503, 503, "application/problem+json")

@@ -15,6 +15,7 @@ from services.analyzer.app import run_analyzer
 from services.analyzer.engine import Engine
 from services.analyzer.settings import AnalyzerSettings
 from services.runtime.kafka import KafkaConnection
+from tests.http_client import http_client
 from tests.waiting import eventually
 from undertone.embedded.ports import free_port
 
@@ -27,7 +28,7 @@ class Health:
 
     async def readiness(self) -> tuple[int, dict[str, Any]]:
         try:
-            async with httpx.AsyncClient() as client:
+            async with http_client() as client:
                 answer = await client.get(f"http://127.0.0.1:{self.port}/readyz")
         except httpx.TransportError:
             return 0, {}

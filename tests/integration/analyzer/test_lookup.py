@@ -4,13 +4,13 @@ import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
 from pathlib import Path as FilePath
 
-import httpx
 import pytest
 
 from schemas.conversation_received import ConversationReceived
 from schemas.insight_produced import InsightProduced, Path
 from services.runtime.kafka import KafkaConnection
 from tests.builders import a_conversation
+from tests.http_client import http_client
 from tests.integration.analyzer.analyzers import OwnProcess
 from tests.integration.analyzer.conftest import StartApart
 from tests.integration.analyzer.llm_fleet import llm_settings
@@ -52,7 +52,7 @@ def _complaints(count: int) -> list[ConversationReceived]:
 
 
 async def _metric(analyzer: OwnProcess, name: str) -> float:
-    async with httpx.AsyncClient() as client:
+    async with http_client() as client:
         text = (await client.get(f"http://127.0.0.1:{analyzer.port}/metrics")).text
     return sum(float(line.rpartition(" ")[2]) for line in text.splitlines() if line.startswith(name))
 

@@ -3,11 +3,11 @@
 import asyncio
 import json
 
-import httpx
 import pytest
 
 from services.runtime.connection_limits import ConnectionLimits
 from services.runtime.server import CannotListen
+from tests.http_client import http_client
 from tests.integration.ingress.serving import HEAD, Line, request, serving
 from tests.waiting import eventually
 from undertone.embedded.ports import free_port
@@ -201,7 +201,7 @@ async def test_a_taken_port_is_named_with_its_setting() -> None:
 async def test_the_metrics_port_shows_details_without_a_key() -> None:
     port = free_port()
     entry = "board:read:" + "0" * 64
-    async with serving(metrics_port=port, api_keys=entry) as served, httpx.AsyncClient() as client:
+    async with serving(metrics_port=port, api_keys=entry) as served, http_client() as client:
         strangers = (await client.get(f"{served.url}/readyz")).json()
         scraper = (await client.get(f"http://127.0.0.1:{port}/readyz")).json()
         assert "waiting_sends" not in strangers

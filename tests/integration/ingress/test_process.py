@@ -10,6 +10,7 @@ from asyncio.subprocess import PIPE, Process
 import httpx
 import pytest
 
+from tests.http_client import http_client
 from tests.waiting import eventually
 from undertone.embedded.ports import free_port
 
@@ -25,7 +26,7 @@ async def test_it_starts_without_kafka_and_ends_with_0_on_sigterm() -> None:
     port = free_port()
     process = await start(INGRESS_PORT=str(port), KAFKA_BOOTSTRAP_SERVERS=f"127.0.0.1:{free_port()}")
     try:
-        async with httpx.AsyncClient(base_url=f"http://127.0.0.1:{port}") as client:
+        async with http_client(base_url=f"http://127.0.0.1:{port}") as client:
 
             async def answers() -> bool:
                 try:

@@ -12,6 +12,7 @@ from schemas.codec import decode
 from schemas.conversation_received import ConversationReceived
 from schemas.topics import RECEIVED
 from services.runtime.kafka import KafkaConnection, raw_record
+from tests.http_client import http_client
 from tests.infrastructure import Infrastructure, OwnStack
 from tests.integration.ingress.serving import on_a_real_kafka, serving
 from tests.waiting import eventually
@@ -53,7 +54,7 @@ async def test_an_accepted_conversation_is_in_the_topic_as_it_was_said(
     posted = {"messages": [{"role": "user", "content": "Größe falsch 😡"}, {"role": "bot", "content": "Sorry"}]}
     async with (
         serving(resources=on_a_real_kafka, **settings) as served,
-        httpx.AsyncClient(base_url=served.url) as client,
+        http_client(base_url=served.url) as client,
     ):
         answer = await client.post(ONE, json=posted, headers={"X-Correlation-Id": "c-7"})
         assert answer.status_code == 202
@@ -76,7 +77,7 @@ async def test_every_accepted_one_of_many_is_there_once_and_no_refused_one(
     lines += ["nonsense", '{"text":""}']
     async with (
         serving(resources=on_a_real_kafka, **settings) as served,
-        httpx.AsyncClient(base_url=served.url) as client,
+        http_client(base_url=served.url) as client,
     ):
         answer = await client.post(MANY, content="\n".join(lines), headers={"Content-Type": "application/x-ndjson"})
         held = Counter(record.key.decode() for record in await records_in(connection))
@@ -92,7 +93,7 @@ async def test_the_largest_body_is_accepted_and_one_byte_more_is_413(
     largest = full + b" " * (1024 * 1024 - len(full))
     async with (
         serving(resources=on_a_real_kafka, **settings) as served,
-        httpx.AsyncClient(base_url=served.url) as client,
+        http_client(base_url=served.url) as client,
     ):
         headers = {"Content-Type": "application/json"}
         assert (await client.post(ONE, content=largest, headers=headers)).status_code == 202
@@ -108,7 +109,7 @@ async def test_without_kafka_there_is_no_202_and_nothing_is_lost(
     settings: dict[str, Any] = {"kafka_bootstrap_servers": own_stack.bootstrap_servers}
     await own_stack.stop_kafka()
     async with serving(resources=on_a_real_kafka, **settings) as served:
-        async with httpx.AsyncClient(base_url=served.url, timeout=10) as client:
+        async with http_client(base_url=served.url, timeout=10) as client:
             await _is_refused_ten_times(client, "early")
             assert (await client.get("/readyz")).status_code == 503
             await own_stack.start_kafka()

@@ -8,6 +8,7 @@ import signal
 import httpx
 import psutil
 
+from tests.http_client import http_client
 from tests.integration.ingress.test_process import start
 from tests.waiting import eventually
 from undertone.embedded.ports import free_port
@@ -18,7 +19,7 @@ def workers_of(pid: int) -> list[int]:
 
 
 async def posts_counted(url: str) -> int:
-    async with httpx.AsyncClient(base_url=url) as client:
+    async with http_client(base_url=url) as client:
         written = (await client.get("/metrics")).text
     return sum(
         int(float(count))
@@ -28,7 +29,7 @@ async def posts_counted(url: str) -> int:
 
 async def gauges_by_process(url: str) -> list[str]:
     """Gauges that would need adding up by whoever reads them."""
-    async with httpx.AsyncClient(base_url=url) as client:
+    async with http_client(base_url=url) as client:
         written = (await client.get("/metrics")).text
     assert "undertone_sends_waiting " in written
     return [line for line in written.splitlines() if 'pid="' in line]
@@ -36,7 +37,7 @@ async def gauges_by_process(url: str) -> list[str]:
 
 async def is_live(url: str) -> bool:
     try:
-        async with httpx.AsyncClient(base_url=url) as client:
+        async with http_client(base_url=url) as client:
             return (await client.get("/livez")).status_code == 200
     except httpx.TransportError:
         return False
@@ -50,7 +51,7 @@ async def test_workers_share_a_port_and_any_of_them_counts_for_all() -> None:
         await eventually(lambda: len(workers_of(process.pid)) == 2)
         await eventually(lambda: is_live(url), what="a worker answers")
         for _ in range(20):  # a connection each, so that the kernel spreads them
-            async with httpx.AsyncClient(base_url=url) as client:
+            async with http_client(base_url=url) as client:
                 assert (await client.post("/api/v1/conversations", content=b"nonsense")).status_code == 415
         for _ in range(5):
             assert await posts_counted(url) == 20

@@ -10,6 +10,7 @@ import pytest
 from pydantic import SecretStr
 
 from services.runtime.api_keys import new_key
+from tests.http_client import http_client
 from tests.infrastructure.redis_server import RedisServer, running_redis
 from tests.integration.ingress.serving import serving
 from tests.waiting import eventually
@@ -30,8 +31,8 @@ async def two_ingresses(server: RedisServer, **settings: str) -> AsyncIterator[l
     async with (
         serving(**shared) as one,
         serving(**shared) as other,
-        httpx.AsyncClient(base_url=one.url) as at_one,
-        httpx.AsyncClient(base_url=other.url) as at_other,
+        http_client(base_url=one.url) as at_one,
+        http_client(base_url=other.url) as at_other,
     ):
         yield [at_one, at_other]
 

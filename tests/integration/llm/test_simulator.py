@@ -10,6 +10,7 @@ from typing import Any
 import httpx
 import pytest
 
+from tests.http_client import http_client
 from tests.waiting import eventually
 from undertone.embedded.ports import free_port
 from undertone.simulator.conduct import Conduct
@@ -20,7 +21,7 @@ QUESTION = {"model": "grok-4.3", "messages": [{"role": "user", "content": "[[ab\
 
 
 async def call(simulator: Running, **changes: Any) -> httpx.Response:
-    async with httpx.AsyncClient(base_url=simulator.base_url) as client:
+    async with http_client(base_url=simulator.base_url) as client:
         return await client.post("/chat/completions", json=QUESTION | changes)
 
 
@@ -36,7 +37,7 @@ async def test_it_answers_as_a_provider_does(simulator: Running) -> None:
 async def test_calls_above_the_limit_are_answered_429_with_the_time_to_wait(simulator: Running) -> None:
     simulator.simulator.conduct = Conduct(latency_seconds=0, seconds_per_output_token=0, calls_per_second=3)
 
-    async with httpx.AsyncClient(base_url=simulator.base_url) as client:
+    async with http_client(base_url=simulator.base_url) as client:
         answers = await asyncio.gather(*(client.post("/chat/completions", json=QUESTION) for _ in range(5)))
 
     limited = [answer for answer in answers if answer.status_code == 429]
@@ -71,7 +72,7 @@ async def test_a_request_without_conversations_is_refused(simulator: Running, ch
 
 
 async def test_its_conduct_is_changed_and_its_counts_are_read_while_it_runs(simulator: Running) -> None:
-    async with httpx.AsyncClient(base_url=simulator.address) as client:
+    async with http_client(base_url=simulator.address) as client:
         changed = await client.patch("/conduct", json={"faults": [{"kind": "server_error", "times": 1}]})
         assert changed.json()["latency_seconds"] == 0
         assert (await call(simulator)).status_code == 503
@@ -95,7 +96,7 @@ async def test_its_conduct_is_changed_and_its_counts_are_read_while_it_runs(simu
 )
 async def test_a_wrong_conduct_is_refused_and_the_old_one_stays(simulator: Running, body: bytes, problem: str) -> None:
     before = simulator.simulator.conduct
-    async with httpx.AsyncClient(base_url=simulator.address) as client:
+    async with http_client(base_url=simulator.address) as client:
         answer = await client.put("/conduct", content=body)
 
     assert answer.status_code == 400
@@ -104,7 +105,7 @@ async def test_a_wrong_conduct_is_refused_and_the_old_one_stays(simulator: Runni
 
 
 async def test_an_unknown_path_is_404(simulator: Running) -> None:
-    async with httpx.AsyncClient(base_url=simulator.address) as client:
+    async with http_client(base_url=simulator.address) as client:
         assert (await client.get("/nowhere")).status_code == 404
 
 
@@ -137,7 +138,7 @@ async def test_the_command_says_where_it_listens_and_ends_when_told(stop: signal
     line = (await asyncio.wait_for(process.stdout.readline(), 30)).decode()
     base_url = line.split()[2]
 
-    async with httpx.AsyncClient() as client:
+    async with http_client() as client:
         answer = await client.post(f"{base_url}/chat/completions", json=QUESTION)
     process.send_signal(stop)
 

@@ -20,6 +20,7 @@ from services.sink.positions import Positions, position_text, read_position
 from services.sink.resources import Resources, open_resources
 from services.sink.roles import Role
 from services.sink.settings import SinkSettings
+from tests.http_client import http_client
 from tests.infrastructure import Infrastructure
 from tests.integration.sink.harness import Sink, insight
 from tests.integration.sink.running import sink_settings
@@ -247,7 +248,7 @@ async def test_a_server_with_an_open_stream_stops_at_once(infrastructure: Infras
     stop = asyncio.Event()
     serving = asyncio.create_task(start(settings, Role.API, stop))
     url = f"http://127.0.0.1:{settings.port}"
-    async with httpx.AsyncClient(base_url=url, timeout=30) as client:
+    async with http_client(base_url=url, timeout=30) as client:
         await eventually(lambda: answers(client))
         async with client.stream("GET", "/api/v1/insights/stream") as answer:
             assert answer.headers["content-type"].startswith("text/event-stream")
