@@ -148,7 +148,7 @@ class Pipeline:
     def partitions_assigned(self, assigned: Mapping[Lane, frozenset[int]], live_partitions: int) -> None:
         """These partitions are ours until the next rebalance; the share of the limits follows the live lane's."""
         self.assigned = assigned
-        self.permits.note_heartbeat(self._clocks.monotonic())
+        self.heartbeat(self._clocks.monotonic())  # who is dealt partitions is a member
         self.permits.set_share(assigned[Lane.LIVE], max(1, live_partitions))
         self.is_rebalancing = False
         if self.recall is not None:
