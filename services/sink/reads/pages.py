@@ -26,7 +26,8 @@ COUNTED_UP_TO = 10_000
 _COUNTING_SECONDS = 0.5
 """How long such a count may take when words are frequent and have to be looked for row by row."""
 _SORTED_AT_MOST = 10_000
-"""So many rows are read whole and sorted; of more, the first of each day come from an index."""
+"""At most so many rows are read whole and sorted; of more, the first of each day come from an index."""
+_MINUTES_OF_A_DAY = 24 * 60
 _STREAM_ROWS = 500
 _SLICE_ROWS = 5_000
 _NOT_ALL_MATCH = 4
@@ -104,7 +105,7 @@ class InsightList:
             return await self._fetch(self.routes.confident(self.days, order, limit=limit, after=after))
         if order is NEWEST:
             return await self._newest(limit, after)
-        if self.rows > _SORTED_AT_MOST:
+        if not await self._are_sorted_sooner(limit):
             return await self._merged(self.routes.by_days(self.days, order, limit=limit, after=after))
         ranges = [one async for some in self._slices(self.routes.window, self.rows) for one in some]
         return await self._fetch(self.routes.in_ranges(ranges, order, limit=limit, after=after))
@@ -112,6 +113,22 @@ class InsightList:
     def _is_by_words(self, wanted: int, total: Total) -> bool:
         """What was counted by words is few: reading them is no dearer, whatever the planner had believed."""
         return self._says_rare_words(wanted) or (total.is_exact and self._says_rare_words(COUNTED_UP_TO + 1))
+
+    async def _are_sorted_sooner(self, limit: int) -> bool:
+        """Whether all that match are read and sorted sooner than the first of each day are found in their order.
+
+        The first reads every row of the minutes that hold a match; the second reads for each row it shows as many as
+        there are for each that matches.
+        """
+        if self.rows > _SORTED_AT_MOST:
+            return False
+        filters = self.filters
+        assert filters.version_id is not None, "a list of rows has a version"
+        counts = await sentiment_counts(self.connection, filters.version_id, None, None, self.routes.window)
+        read_in_minutes = min(self.rows * counts.total / (len(self.days) * _MINUTES_OF_A_DAY), counts.total)
+        in_order = counts.by_sentiment()[filters.sentiment] if filters.sentiment else counts.total
+        read_in_order = min(limit * len(self.days) * in_order / self.rows, in_order)
+        return read_in_minutes <= read_in_order
 
     async def _newest(self, limit: int, after: Cursor | None) -> list[Row]:
         window = cut(self.routes.window, after)
