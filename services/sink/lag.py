@@ -15,11 +15,11 @@ from aiokafka.errors import KafkaError
 from schemas.topics import Topic
 from services.runtime.kafka import KafkaConnection
 from services.runtime.logs import get_logger
+from services.runtime.topic_logs import partitions_of
 from services.sink.decoding import SINK_TOPICS
 from services.sink.failures import is_unavailable
 from services.sink.metrics import LAG
 from services.sink.sql import offsets as sql
-from services.sink.topic_partitions import partitions_of
 
 _log = get_logger(__name__)
 

@@ -4,13 +4,11 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
-from rich.progress import BarColumn, Progress, SpinnerColumn, TaskProgressColumn, TextColumn, TimeRemainingColumn
-
-from undertone.console import is_terminal, progress_output, say
+from undertone.console import is_terminal, say
 from undertone.ingest import checkpoint
 from undertone.ingest.run import Watcher
+from undertone.progress import LINE_EVERY_SECONDS, live_bar
 
-_LINE_EVERY_SECONDS = 10.0
 _STEPS = 1000
 WaitingFor = Callable[[], str | None]
 
@@ -29,16 +27,7 @@ class _Bar:
         self._waiting_for = waiting_for
         self._before = accepted_before
         self._began = time.monotonic()
-        self.progress = Progress(
-            SpinnerColumn(),
-            TextColumn("{task.description}"),
-            BarColumn(bar_width=20),
-            TaskProgressColumn(),
-            TextColumn("{task.fields[counts]}"),
-            TimeRemainingColumn(compact=True),
-            console=progress_output(),
-            transient=True,
-        )
+        self.progress = live_bar()
         self._task = self.progress.add_task(name, total=_STEPS, counts="")
 
     def update(self, share_done: float, progress: checkpoint.Progress) -> None:
@@ -59,7 +48,7 @@ class _Lines:
         self._said_at = time.monotonic()
 
     def update(self, share_done: float, progress: checkpoint.Progress) -> None:
-        if time.monotonic() - self._said_at < _LINE_EVERY_SECONDS:
+        if time.monotonic() - self._said_at < LINE_EVERY_SECONDS:
             return
         self._said_at = time.monotonic()
         say(f"{self._name}: {share_done:.0%}, {progress.accepted:,} accepted, {progress.rejected:,} rejected")

@@ -7,13 +7,13 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from aiokafka import AIOKafkaConsumer, TopicPartition
+from aiokafka import TopicPartition
 from aiokafka.errors import KafkaError
 
 from schemas.codec import RawRecord
 from schemas.topics import RECEIVED, Topic
 from services.runtime.kafka import KafkaConnection, raw_record
-from services.sink.topic_partitions import partitions_of
+from services.runtime.topic_logs import open_reader, partitions_of
 from undertone.errors import CommandError
 
 _POLL_MILLISECONDS = 500
@@ -29,23 +29,6 @@ class Span:
     first: int
     until: int
     end: int
-
-
-@asynccontextmanager
-async def open_reader(connection: KafkaConnection, *, committed: bool = True) -> AsyncIterator[Any]:
-    """A consumer without a group; with `committed` it does not see what was aborted, or may yet be."""
-    reader = AIOKafkaConsumer(
-        **connection.client_options(),
-        enable_auto_commit=False,
-        auto_offset_reset="earliest",
-        isolation_level="read_committed" if committed else "read_uncommitted",
-    )
-    try:
-        await reader.start()
-        await asyncio.sleep(0)  # its tasks begin: aiokafka 0.14 raises CancelledError out of `stop` when they had not
-        yield reader
-    finally:
-        await reader.stop()
 
 
 async def partitions(connection: KafkaConnection, topic: Topic) -> list[TopicPartition]:

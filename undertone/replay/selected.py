@@ -15,8 +15,9 @@ from aiokafka import TopicPartition
 from schemas.codec import RawRecord
 from schemas.topics import RECEIVED
 from services.runtime.kafka import KafkaConnection, raw_record
+from services.runtime.topic_logs import open_reader
 from undertone.errors import CommandError
-from undertone.replay.logs import SILENCE_SECONDS, open_reader
+from undertone.replay.logs import SILENCE_SECONDS
 
 _POLL_MILLISECONDS = 500
 _MOST_RECORDS = 500

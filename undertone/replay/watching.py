@@ -5,13 +5,10 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Protocol
 
-from rich.progress import BarColumn, Progress, SpinnerColumn, TaskProgressColumn, TextColumn, TimeRemainingColumn
-
-from undertone.console import is_terminal, progress_output, say
+from undertone.console import is_terminal, say
+from undertone.progress import LINE_EVERY_SECONDS, live_bar
 from undertone.replay.plans import Replay
 from undertone.times import describe_seconds
-
-_LINE_EVERY_SECONDS = 10.0
 
 
 class Show(Protocol):
@@ -30,7 +27,7 @@ class _Lines:
     def __call__(self, done: int, total: int, note: str = "") -> None:
         self._first = done if self._first is None else self._first
         now = time.monotonic()
-        if now - self._said_at < _LINE_EVERY_SECONDS:
+        if now - self._said_at < LINE_EVERY_SECONDS:
             return
         self._said_at = now
         rate = (done - self._first) / max(0.001, now - self._began)
@@ -42,16 +39,7 @@ class _Bar:
     def __init__(self, name: str) -> None:
         self._began = time.monotonic()
         self._first: int | None = None
-        self.progress = Progress(
-            SpinnerColumn(),
-            TextColumn("{task.description}"),
-            BarColumn(bar_width=20),
-            TaskProgressColumn(),
-            TextColumn("{task.fields[counts]}"),
-            TimeRemainingColumn(compact=True),
-            console=progress_output(),
-            transient=True,
-        )
+        self.progress = live_bar()
         self._task = self.progress.add_task(name, total=None, counts="")
 
     def __call__(self, done: int, total: int, note: str = "") -> None:

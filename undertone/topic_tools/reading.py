@@ -1,17 +1,17 @@
 """Records of a topic as they are, without a group: nobody's position moves by it."""
 
-from collections.abc import AsyncGenerator, AsyncIterator
-from contextlib import aclosing, asynccontextmanager
+from collections.abc import AsyncGenerator
+from contextlib import aclosing
 from dataclasses import dataclass
 from typing import Any
 
-from aiokafka import AIOKafkaConsumer, TopicPartition
+from aiokafka import TopicPartition
 from aiokafka.errors import KafkaError
 
 from schemas.codec import RawRecord
 from schemas.topics import Topic
 from services.runtime.kafka import KafkaConnection, raw_record
-from services.sink.topic_partitions import partitions_of
+from services.runtime.topic_logs import open_reader, partitions_of
 from undertone.errors import CommandError, UsageProblem
 from undertone.topic_tools.starting import FromMoment, LogRange, Start, starts_of
 
@@ -34,7 +34,7 @@ async def read(connection: KafkaConnection, reading: Reading) -> AsyncGenerator[
     """Records as they come, each list in the order in which Kafka received them. Raises CommandError."""
     try:
         partitions = await _partitions(connection, reading)
-        async with _consumer(connection) as consumer:
+        async with open_reader(connection) as consumer:
             consumer.assign(partitions)
             logs = await _logs(consumer, partitions)
             starts = await _starts(consumer, partitions, reading.start, logs)
@@ -61,21 +61,6 @@ async def _partitions(connection: KafkaConnection, reading: Reading) -> list[Any
     if wanted not in found:
         raise UsageProblem(f"{name} has the partitions 0 to {len(found) - 1}, and no {reading.partition}.")
     return [wanted]
-
-
-@asynccontextmanager
-async def _consumer(connection: KafkaConnection) -> AsyncIterator[Any]:
-    consumer = AIOKafkaConsumer(
-        **connection.client_options(),
-        enable_auto_commit=False,
-        auto_offset_reset="earliest",
-        isolation_level="read_committed",
-    )
-    try:
-        await consumer.start()
-        yield consumer
-    finally:
-        await consumer.stop()
 
 
 async def _logs(consumer: Any, partitions: list[Any]) -> dict[int, LogRange]:

@@ -5,13 +5,13 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Any
 
-from aiokafka import AIOKafkaConsumer, TopicPartition
+from aiokafka import TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient
 
 from schemas.codec import RawRecord
 from schemas.topics import RECEIVED, REPLAY, Topic
 from services.runtime.kafka import KafkaConnection, raw_record
-from services.sink.topic_partitions import partitions_of
+from services.runtime.topic_logs import open_reader, partitions_of
 
 _POLL_MILLISECONDS = 500
 _PIECE = 2_000
@@ -83,14 +83,5 @@ class Logs:
 @asynccontextmanager
 async def open_logs(connection: KafkaConnection) -> AsyncIterator[Logs]:
     """Connects; leaves Kafka at the end."""
-    consumer = AIOKafkaConsumer(
-        **connection.client_options(),
-        enable_auto_commit=False,
-        auto_offset_reset="earliest",
-        isolation_level="read_committed",
-    )
-    try:
-        await consumer.start()
+    async with open_reader(connection) as consumer:
         yield Logs(connection, consumer)
-    finally:
-        await consumer.stop()

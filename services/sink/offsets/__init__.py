@@ -13,11 +13,11 @@ from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.errors import KafkaError
 
 from services.runtime.kafka import KafkaConnection
+from services.runtime.topic_logs import partitions_of
 from services.sink.batch import Claim, Claimed, Place
 from services.sink.decoding import SINK_TOPICS
 from services.sink.partitions import LogRange, reason_to_stop
 from services.sink.sql import offsets as sql
-from services.sink.topic_partitions import partitions_of
 
 
 class CannotSet(Exception):  # noqa: N818 - it names what happened; the message is for the operator

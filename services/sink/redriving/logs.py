@@ -7,13 +7,13 @@ from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
 
-from aiokafka import AIOKafkaConsumer, TopicPartition
+from aiokafka import TopicPartition
 from aiokafka.errors import KafkaError
 
 from schemas.topics import Topic
 from services.runtime.kafka import KafkaConnection, KafkaUnavailable
+from services.runtime.topic_logs import open_reader, partitions_of
 from services.sink.redriving.copies import REDRIVABLE, letter_of
-from services.sink.topic_partitions import partitions_of
 
 LogEnds = Mapping[str, Mapping[str, int]]
 """The next offset to be written, by the contract's topic name and the partition (as text, for JSON)."""
@@ -36,7 +36,7 @@ async def read_log_ends(connection: KafkaConnection) -> dict[str, dict[str, int]
     topics = {connection.topic_name(topic): topic.name for topic in REDRIVABLE.values()}
     async with _asking(), asyncio.timeout(_ASK_SECONDS):
         partitions = await partitions_of(connection, list(topics))
-        async with _reader(connection) as reader:
+        async with open_reader(connection, committed=False) as reader:
             ends = await reader.end_offsets(partitions)
     found: dict[str, dict[str, int]] = {}
     for place, end in ends.items():
@@ -53,7 +53,7 @@ async def find_sent(connection: KafkaConnection, wanted: Mapping[UUID, Topic], l
     }
     if not starts:
         return {}
-    async with _asking(), _reader(connection) as reader:
+    async with _asking(), open_reader(connection, committed=False) as reader:
         return await _search(reader, set(wanted), starts)
 
 
@@ -76,18 +76,6 @@ async def _search(reader: Any, wanted: Collection[UUID], starts: Mapping[Any, in
                     found.setdefault(letter, Found(place.partition, record.offset))
         unread = {place for place in unread if positions[place] < ends[place]}
     return found
-
-
-@asynccontextmanager
-async def _reader(connection: KafkaConnection) -> AsyncIterator[Any]:
-    reader = AIOKafkaConsumer(
-        **connection.client_options(), enable_auto_commit=False, auto_offset_reset="earliest", group_id=None
-    )
-    try:
-        await reader.start()
-        yield reader
-    finally:
-        await reader.stop()
 
 
 @asynccontextmanager

@@ -12,6 +12,7 @@ from collections import deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from typing import Any
 from uuid import UUID
 
 from aiokafka import AIOKafkaProducer
@@ -150,14 +151,21 @@ def _outcomes_of(number: int, said: ConversationReceived, revision: Revision) ->
             return [_insight(said, revision)]
 
 
+def _named(said: ConversationReceived, revision: Revision) -> dict[str, Any]:
+    """What every outcome says of its conversation."""
+    return {
+        "conversation_id": said.conversation_id,
+        "revision": revision,
+        "content_hash": said.content_hash,
+        "analysis_version": VERSION,
+        "occurred_at": said.occurred_at,
+        "channel": said.channel,
+    }
+
+
 def _failure(said: ConversationReceived, revision: Revision) -> AnalysisFailed:
     return AnalysisFailed(
-        conversation_id=said.conversation_id,
-        revision=revision,
-        content_hash=said.content_hash,
-        analysis_version=VERSION,
-        occurred_at=said.occurred_at,
-        channel=said.channel,
+        **_named(said, revision),
         reason=FailureReason.LLM_ERROR,
         attempts=5,
         failed_at=said.received_at,
@@ -166,12 +174,7 @@ def _failure(said: ConversationReceived, revision: Revision) -> AnalysisFailed:
 
 def _skip(said: ConversationReceived, revision: Revision) -> ConversationSkipped:
     return ConversationSkipped(
-        conversation_id=said.conversation_id,
-        revision=revision,
-        content_hash=said.content_hash,
-        analysis_version=VERSION,
-        occurred_at=said.occurred_at,
-        channel=said.channel,
+        **_named(said, revision),
         reason=SkipReason.TOO_SHORT,
         skipped_at=said.received_at,
     )
@@ -180,12 +183,7 @@ def _skip(said: ConversationReceived, revision: Revision) -> ConversationSkipped
 def _insight(said: ConversationReceived, revision: Revision) -> InsightProduced:
     subject = SUBJECTS[revision.offset % len(SUBJECTS)]
     return InsightProduced(
-        conversation_id=said.conversation_id,
-        revision=revision,
-        content_hash=said.content_hash,
-        analysis_version=VERSION,
-        occurred_at=said.occurred_at,
-        channel=said.channel,
+        **_named(said, revision),
         insight_id=insight_id_of(said.conversation_id, said.content_hash, VERSION),
         sentiment_score=(revision.offset * 7919 % 2001 - 1000) / 1000,
         sentiment=Sentiment.UNKNOWN,
