@@ -2,6 +2,7 @@
 
 import json
 import logging
+from collections.abc import Iterator
 
 import pytest
 
@@ -9,6 +10,17 @@ from services.runtime.logs import LibraryRepeats, configure_logging, correlation
 from services.runtime.settings import SharedSettings
 
 log = get_logger("services.test")
+
+
+@pytest.fixture(autouse=True)
+def _levels_as_before() -> Iterator[None]:
+    """What is configured here must not silence the tests that come after in the same process."""
+    loggers = [logging.getLogger(name) for name in (None, "services", "schemas", "undertone")]
+    before = [(logger, logger.level, list(logger.handlers)) for logger in loggers]
+    yield
+    for logger, level, handlers in before:
+        logger.setLevel(level)
+        logger.handlers[:] = handlers
 
 
 def test_a_line_is_json_with_event_fields_and_correlation_id(capsys: pytest.CaptureFixture[str]) -> None:
