@@ -20,7 +20,7 @@ from services.sink.endpoints.dead_letters import dead_letters_router
 from services.sink.endpoints.export import export_router
 from services.sink.endpoints.insights import insights_router
 from services.sink.endpoints.lookup import lookup_router
-from services.sink.endpoints.parameters import refuse_repeated
+from services.sink.endpoints.parameters import refuse_unexpected
 from services.sink.endpoints.redrives import redrives_router
 from services.sink.endpoints.standings import standings_router
 from services.sink.endpoints.stream import stream_router
@@ -53,10 +53,10 @@ def create_app(settings: SinkSettings, resources: Resources, role: Role, consume
         context = ReadContext(
             resources.database, resources.lag, lambda: datetime.now(UTC), settings.query_timeout_seconds
         )
-        once = [Depends(refuse_repeated)]
-        app.include_router(stream_router(resources.feed), dependencies=once)
+        strict = [Depends(refuse_unexpected)]
+        app.include_router(stream_router(resources.feed), dependencies=strict)
         redriver = Redriver(resources.write_pool, resources.publisher, resources.connection)
-        app.include_router(redrives_router(context, redriver, resources.write_pool))
+        app.include_router(redrives_router(context, redriver, resources.write_pool), dependencies=strict)
         for router in (
             export_router,
             insights_router,
@@ -66,7 +66,7 @@ def create_app(settings: SinkSettings, resources: Resources, role: Role, consume
             standings_router,
             dead_letters_router,
         ):
-            app.include_router(router(context), dependencies=once)
+            app.include_router(router(context), dependencies=strict)
     return app
 
 

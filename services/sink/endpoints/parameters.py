@@ -7,6 +7,8 @@ from typing import Annotated, Any
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from fastapi import Request
+from fastapi.dependencies.utils import get_flat_params
+from fastapi.params import Header, Path
 from pydantic import AfterValidator, AwareDatetime, BaseModel, BeforeValidator, ConfigDict, Field
 
 from schemas.event import refuse_unstorable_text
@@ -171,9 +173,17 @@ def refused(field: str, problem: str) -> Problem:
     return Problem(400, "invalid_parameter", f"{field}: {problem}", errors=[FieldProblem(field, problem)])
 
 
-def refuse_repeated(request: Request) -> None:
-    """A parameter that is given twice has no meaning that both sides would agree on. Raises a 400 Problem."""
+def refuse_unexpected(request: Request) -> None:
+    """A parameter that the route does not have is a mistake of whoever sent it; one that is given twice has no meaning
+    that both sides would agree on. Raises a 400 Problem.
+    """
+    if not request.query_params:
+        return
+    parameters = get_flat_params(request.scope["route"].dependant)
+    known = {one.alias for one in parameters if not isinstance(one.field_info, Header | Path)}
     names = [name for name, _ in request.query_params.multi_items()]
     for name in names:
+        if name not in known:
+            raise refused(name, "is not known here")
         if names.count(name) > 1:
             raise refused(name, "is given more than once")

@@ -76,6 +76,31 @@ async def test_a_parameter_that_is_given_twice_is_400(client: httpx.AsyncClient,
     refuses(await client.get(f"{path}?channel=chat&channel="), "channel")
 
 
+async def test_no_route_takes_a_parameter_that_it_does_not_have_or_one_twice(client: httpx.AsyncClient) -> None:
+    routes = await routes_of(client)
+    assert len(routes) >= 14
+    for method, path, parameters in routes:
+        for name in {"conversation_id", "nonsense", "last-event-id"} - parameters:
+            refuses(await client.request(method, f"{path}?{name}=c1", json={}), name)
+        for name in parameters:
+            refuses(await client.request(method, f"{path}?{name}=1&{name}=1"), name)
+
+
+async def routes_of(client: httpx.AsyncClient) -> list[tuple[str, str, set[str]]]:
+    """Each documented route of the API as (method, path with ids in it, names of query parameters)."""
+    document = (await client.get("/openapi.json")).json()
+    return [
+        (
+            method.upper(),
+            re.sub(r"\{\w+\}", "00000000-0000-0000-0000-000000000001", path),
+            {one["name"] for one in route.get("parameters", ()) if one["in"] == "query"},
+        )
+        for path, methods in document["paths"].items()
+        for method, route in methods.items()
+        if path.startswith(("/api/", "/internal/"))
+    ]
+
+
 @pytest.mark.parametrize(
     "q", ["%", "_", "'", "!", "&|!():*", "*", "**", "a*b", "<->", "\\", "-- ", "🦄", "ﷺ" * 60, "\u0430\u0301"]
 )
