@@ -174,8 +174,9 @@ def refused(field: str, problem: str) -> Problem:
 
 
 def refuse_unexpected(request: Request) -> None:
-    """A parameter that the route does not have is a mistake of whoever sent it; one that is given twice has no meaning
-    that both sides would agree on. Raises a 400 Problem.
+    """No parameter may be given that the route does not have, and none twice. Raises a 400 Problem.
+
+    The former is a mistake of whoever sends it; the latter has no meaning that both sides would agree on.
     """
     if not request.query_params:
         return
