@@ -24,6 +24,8 @@ class HoldDeclared(Event):
     """Zero ends the hold."""
     lane: Lane | None = None
     """The lane that is held; none means all."""
+    paid_only: bool = False
+    """Only engines that cost are held: their provider asked for it, and others have nothing to do with it."""
     reason: Reason
     declared_by: Writer
 
@@ -49,12 +51,15 @@ class SpendSettled(Event):
 
 
 class ActiveVersionChanged(Event):
-    """Live traffic is analysed under this version from here on."""
+    """Live traffic is analysed under this version from here on. Repeated while it holds: the log is kept for days."""
 
     type: ClassVar[str] = "undertone.active-version.changed.v1"
 
     analysis_version: AnalysisVersion
     also_analysed_under: tuple[AnalysisVersion, ...] = ()
     """Candidate versions that live traffic is analysed under as well."""
+    serial: Annotated[int, Field(ge=0)] | None = None
+    """Rises with every decision: a record that states a lower one than a record before it is an old one, repeated,
+    and changes nothing. None where nobody counts: then the order of the log decides."""
     reason: Reason = ""
     changed_by: Writer
