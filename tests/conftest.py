@@ -8,7 +8,7 @@ import pytest
 from hypothesis import HealthCheck, settings
 
 from tests import infrastructure as servers
-from tests.infrastructure import Infrastructure, OwnStack
+from tests.infrastructure import Infrastructure, OwnStack, fork_server
 from tests.infrastructure.databases import database, migrated_template
 from tests.infrastructure.own_loop import run_in_own_loop
 from undertone.topics import apply
@@ -16,6 +16,7 @@ from undertone.topics import apply
 # A slow machine is no failure: no example has a deadline, and drawing examples may take its time.
 settings.register_profile("untimed", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("untimed")
+fork_server.install()
 os.environ.pop("XAI_API_KEY", None)  # a key in someone's environment is never spent by a test
 
 
