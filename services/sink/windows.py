@@ -1,7 +1,8 @@
-"""Windows of time, and what covers them: whole hours, whole minutes and the seconds at the edges. Pure.
+"""Windows of time, and what they are counted by: whole hours, whole minutes and the seconds at the edges. Pure.
 
-Counts over a window are exact at any size: hours and minutes come from rollups, and the at most two pieces that are
-shorter than a minute are counted row by row. A window holds its start and not its end.
+Counts over a window are exact at any size: hours and minutes come from rollups, and at most two pieces, of half a
+minute or less each, are counted row by row. What is missing to a whole hour or minute is taken away again rather than
+the greater part of it put together. A window holds its start and not its end.
 """
 
 from collections.abc import Iterator, Sequence
@@ -41,10 +42,11 @@ class Grain(IntEnum):
 
 
 class Span(NamedTuple):
-    """A piece of a window: counted at this grain, for the bucket of this number."""
+    """A piece of a window: counted at this grain, for the bucket of this number; `sign` is -1 when it is taken away."""
 
     bucket: int
     grain: Grain
+    sign: int
     start: datetime
     end: datetime
 
@@ -56,34 +58,39 @@ def floor_to(moment: datetime, step: timedelta) -> datetime:
     )
 
 
-def ceil_to(moment: datetime, step: timedelta) -> datetime:
-    """The first whole minute or hour that is not before the moment."""
+def nearest(moment: datetime, step: timedelta) -> datetime:
+    """The whole minute or hour that is nearest; in the middle the later one."""
     floor = floor_to(moment, step)
-    return floor if floor == moment else floor + step
+    return floor if 2 * (moment - floor) < step else floor + step
+
+
+_STEPS = ((Grain.HOURS, HOUR), (Grain.MINUTES, MINUTE))
 
 
 def cover(start: datetime, end: datetime, bucket: int = 0) -> Iterator[Span]:
-    """Disjoint spans that together are exactly [start, end): the coarsest that fit, at most five."""
-    yield from _layer(start, end, bucket, (Grain.HOURS, Grain.MINUTES))
+    """At most five spans, the coarsest that fit, whose sum with their signs is exactly [start, end)."""
+    yield from _layer(start, end, bucket, 1, _STEPS)
 
 
-_STEPS = {Grain.HOURS: HOUR, Grain.MINUTES: MINUTE}
-
-
-def _layer(start: datetime, end: datetime, bucket: int, grains: Sequence[Grain]) -> Iterator[Span]:
-    if start >= end:
+def _layer(
+    start: datetime, end: datetime, bucket: int, sign: int, steps: Sequence[tuple[Grain, timedelta]]
+) -> Iterator[Span]:
+    """`start` may be after `end`: then what lies between is taken away."""
+    if start > end:
+        start, end, sign = end, start, -sign
+    if start == end:
         return
-    if not grains:
-        yield Span(bucket, Grain.ROWS, start, end)
+    if not steps:
+        yield Span(bucket, Grain.ROWS, sign, start, end)
         return
-    step = _STEPS[grains[0]]
-    first, last = ceil_to(start, step), floor_to(end, step)
-    if first >= last:
-        yield from _layer(start, end, bucket, grains[1:])
+    (grain, step), *finer = steps
+    first, last = nearest(start, step), nearest(end, step)
+    if abs(first - start) + abs(end - last) >= end - start:
+        yield from _layer(start, end, bucket, sign, finer)
         return
-    yield from _layer(start, first, bucket, grains[1:])
-    yield Span(bucket, grains[0], first, last)
-    yield from _layer(last, end, bucket, grains[1:])
+    yield from _layer(start, first, bucket, sign, finer)
+    yield Span(bucket, grain, sign, first, last)
+    yield from _layer(last, end, bucket, sign, finer)
 
 
 def days_of(window: Window) -> list[datetime]:

@@ -2,14 +2,16 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 
 from services.sink.reads.filters import InsightFilters
+from services.sink.reads.members import Row
 from services.sink.reads.slices import Minute
 from services.sink.rows import SCORE_UNIT
 from services.sink.sql import counts as sql
 from services.sink.sql import pages as pages_sql
-from services.sink.windows import Span, Window, spans_of
+from services.sink.windows import Span, Window, cover, spans_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,51 +36,81 @@ class SentimentCounts:
         return {"positive": self.positive, "neutral": self.neutral, "negative": self.negative}
 
 
+@dataclass(frozen=True, slots=True)
+class CountedCells:
+    """Which insights are counted; None for all channels, all topics, or a version that nothing was stored under."""
+
+    version_id: int | None
+    channel: str | None = None
+    topic: str | None = None
+
+    @property
+    def values(self) -> tuple[int, str, str]:
+        """As the statements have them."""
+        return (_NO_VERSION if self.version_id is None else self.version_id, self.channel or "", self.topic or "")
+
+
+@dataclass(frozen=True, slots=True)
+class TrendCounts:
+    """What trends count: each bucket that holds something, the window before, frequent subjects, and coverage."""
+
+    buckets: dict[int, SentimentCounts]
+    previous: SentimentCounts
+    subjects: list[tuple[str, int]]
+    coverage: dict[str, int]
+    """Where the conversations of the window stand: accepted = the sum of all."""
+
+
+_NO_VERSION = 0
+_PREVIOUS, _WHOLE = -1, -2
+"""Numbers of what is no bucket: the window before, and the whole window."""
+
+
 def _span_columns(spans: Sequence[Span]) -> list[list[Any]]:
     return [
         [span.bucket for span in spans],
         [int(span.grain) for span in spans],
+        [span.sign for span in spans],
         [span.start for span in spans],
         [span.end for span in spans],
     ]
 
 
-async def counts_by_bucket(
-    connection: Any, version_id: int, channel: str | None, topic: str | None, spans: Sequence[Span]
-) -> dict[int, SentimentCounts]:
-    """Counts by the spans' buckets; buckets without insights are left out."""
-    rows = await connection.fetch(sql.SENTIMENTS, version_id, channel or "", topic or "", *_span_columns(spans))
-    return {
-        row["number"]: SentimentCounts(row["positive"], row["neutral"], row["negative"], int(row["score_sum"]))
-        for row in rows
-    }
-
-
-async def sentiment_counts(
-    connection: Any, version_id: int, channel: str | None, topic: str | None, window: Window
-) -> SentimentCounts:
+async def sentiment_counts(connection: Any, cells: CountedCells, window: Window) -> SentimentCounts:
     """Counts of a whole window."""
-    spans = spans_of(window, [window.start])
-    found = await counts_by_bucket(connection, version_id, channel, topic, spans)
-    return found.get(0, SentimentCounts())
+    columns = _span_columns(list(cover(window.start, window.end)))
+    return _counts_of(await connection.fetchrow(sql.SENTIMENTS, *cells.values, *columns))
 
 
-async def top_subjects(
-    connection: Any, version_id: int, channel: str | None, topic: str | None, window: Window, *, limit: int
-) -> list[tuple[str, int]]:
-    """The subjects that most insights of the window are about."""
-    columns = _span_columns(spans_of(window, [window.start]))
-    rows = await connection.fetch(sql.SUBJECTS, version_id, channel or "", topic or "", *columns, limit)
-    return [(row["subject"], int(row["total"])) for row in rows]
+def _counts_of(row: Row) -> SentimentCounts:
+    return SentimentCounts(row["positive"], row["neutral"], row["negative"], row["score_sum"])
 
 
-async def read_coverage(connection: Any, channel: str | None, window: Window) -> dict[str, int]:
-    """Where the conversations of the window stand: accepted = the sum of all."""
-    columns = _span_columns(spans_of(window, [window.start]))[1:]
-    row = await connection.fetchrow(sql.COVERAGE, channel or "", *columns)
-    return {name: int(row[name]) for name in ("completed", "skipped", "failed", "in_flight")}
+async def trend_counts(
+    connection: Any, cells: CountedCells, window: Window, starts: Sequence[datetime], *, most_subjects: int
+) -> TrendCounts:
+    """Counts of a window by buckets that start then, of the window before, and what most of it is about."""
+    before = window.before()
+    spans = [
+        *spans_of(window, starts),
+        *cover(before.start, before.end, _PREVIOUS),
+        *cover(window.start, window.end, _WHOLE),
+    ]
+    rows = await connection.fetch(sql.TRENDS, *cells.values, *_span_columns(spans), _WHOLE, most_subjects)
+    buckets = {row["number"]: _counts_of(row) for row in rows if row["what"] == "bucket"}
+    (stand,) = (row for row in rows if row["what"] == "coverage")
+    return TrendCounts(
+        previous=buckets.pop(_PREVIOUS, SentimentCounts()),
+        buckets=buckets,
+        subjects=[(row["subject"], row["positive"]) for row in rows if row["what"] == "subject"],
+        coverage=dict(
+            zip(("completed", "skipped", "failed", "in_flight"), (stand[name] for name in _NUMBERS), strict=True)
+        ),
+    )
 
 
+_NUMBERS = ("positive", "neutral", "negative", "score_sum")
+"""The columns of numbers, whatever they count."""
 _COUNTED = {None: "positive + neutral + negative", "positive": "positive", "neutral": "neutral", "negative": "negative"}
 _STATUSES = ("queued", "processing", "completed", "skipped", "failed")
 

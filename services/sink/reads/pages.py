@@ -12,7 +12,7 @@ from functools import partial
 from typing import Any
 
 from services.sink.cursors import Cursor, micros_of
-from services.sink.reads.counts import minutes_with, sentiment_counts
+from services.sink.reads.counts import CountedCells, minutes_with, sentiment_counts
 from services.sink.reads.filters import NEWEST, InsightFilters, Order, cut
 from services.sink.reads.members import Row
 from services.sink.reads.routes import Routes, Statement
@@ -124,7 +124,7 @@ class InsightList:
             return False
         filters = self.filters
         assert filters.version_id is not None, "a list of rows has a version"
-        counts = await sentiment_counts(self.connection, filters.version_id, None, None, self.routes.window)
+        counts = await sentiment_counts(self.connection, CountedCells(filters.version_id), self.routes.window)
         read_in_minutes = min(self.rows * counts.total / (len(self.days) * _MINUTES_OF_A_DAY), counts.total)
         in_order = counts.by_sentiment()[filters.sentiment] if filters.sentiment else counts.total
         read_in_order = min(limit * len(self.days) * in_order / self.rows, in_order)
@@ -189,7 +189,8 @@ async def open_list(connection: Any, filters: InsightFilters, window: Window, ex
     if filters.version_id is None or extent is None:
         return InsightList(connection, Routes(filters, window), 0, ())
     days = days_of(Window(max(window.start, extent.start), min(window.end, extent.end)))
-    counts = await sentiment_counts(connection, filters.version_id, filters.channel, filters.topic, window)
+    cells = CountedCells(filters.version_id, filters.channel, filters.topic)
+    counts = await sentiment_counts(connection, cells, window)
     rows = counts.by_sentiment()[filters.sentiment] if filters.sentiment else counts.total
     routes = Routes(filters, window)
     if rows == 0:

@@ -6,17 +6,12 @@ from zoneinfo import ZoneInfo
 
 from pydantic import JsonValue
 
-from services.sink.reads.counts import (
-    SentimentCounts,
-    counts_by_bucket,
-    read_coverage,
-    sentiment_counts,
-    top_subjects,
-)
+from services.sink.reads.counts import CountedCells, SentimentCounts, trend_counts
 from services.sink.reads.members import time_text
-from services.sink.windows import Window, bucket_starts, spans_of
+from services.sink.windows import Window, bucket_starts
 
 _TOP_TOPICS = 20
+_NOTHING = SentimentCounts()
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,28 +29,22 @@ class TrendQuestion:
 async def read_trends(connection: Any, asked: TrendQuestion) -> dict[str, JsonValue]:
     """All members but the window's own. Raises TooManyBuckets."""
     starts = bucket_starts(asked.window, by_day=asked.by_day, zone=asked.zone)
-    if asked.version_id is None:
-        buckets: dict[int, SentimentCounts] = {}
-        topics: list[tuple[str, int]] = []
-        previous = SentimentCounts()
-    else:
-        version_id = asked.version_id
-        spans = spans_of(asked.window, starts)
-        buckets = await counts_by_bucket(connection, version_id, asked.channel, asked.topic, spans)
-        topics = await top_subjects(connection, version_id, asked.channel, asked.topic, asked.window, limit=_TOP_TOPICS)
-        previous = await sentiment_counts(connection, version_id, asked.channel, asked.topic, asked.window.before())
-    series = [
-        {"start": time_text(start), **_members(buckets.get(number, SentimentCounts()))}
-        for number, start in enumerate(starts)
-    ]
-    coverage = await read_coverage(connection, asked.channel, asked.window)
+    cells = CountedCells(asked.version_id, asked.channel, asked.topic)
+    found = await trend_counts(connection, cells, asked.window, starts, most_subjects=_TOP_TOPICS)
     before = asked.window.before()
     return {
-        **_summary(_sum(buckets)),
-        "top_topics": [[subject, total] for subject, total in topics],
-        "series": list(series),
-        "coverage": dict(coverage),
-        "previous": {"start_time": time_text(before.start), "end_time": time_text(before.end), **_summary(previous)},
+        **_summary(_sum(found.buckets)),
+        "top_topics": [[subject, total] for subject, total in found.subjects],
+        "series": [
+            {"start": time_text(start), **_members(found.buckets.get(number, _NOTHING))}
+            for number, start in enumerate(starts)
+        ],
+        "coverage": dict(found.coverage),
+        "previous": {
+            "start_time": time_text(before.start),
+            "end_time": time_text(before.end),
+            **_summary(found.previous),
+        },
     }
 
 

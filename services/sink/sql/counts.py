@@ -1,91 +1,118 @@
-"""Counts over a window, exact at any size: hours and minutes from rollups, the edges from rows.
+"""Counts over windows, exact at any size: hours and minutes from rollups, the edges from rows.
 
-Arguments of all: $1 version, $2 channel ('' for all), then the spans as arrays (bucket, grain, from, to). A grain is
-0 (rows), 1 (minutes) or 2 (hours): see windows.py.
+Arguments of all: $1 version, $2 channel and $3 subject ('' for all), then spans as arrays (bucket, grain, sign, from,
+to). A grain is 0 (rows), 1 (minutes) or 2 (hours): see windows.py. Each span is read by itself (LATERAL, and an
+aggregate within it), so the planner can neither scan a rollup nor compare each of its rows with each span.
 """
 
 # ruff: noqa: S608 - the pieces put together are constants of this module; every value is bound
 
-_SPANS = "unnest($4::integer[], $5::integer[], $6::timestamptz[], $7::timestamptz[]) AS s (number, grain, low, high)"
+_SPANS = """(
+            SELECT * FROM unnest($4::integer[], $5::integer[], $6::integer[], $7::timestamptz[], $8::timestamptz[])
+                AS s (number, grain, sign, low, high)
+        ) s"""
+_OUTCOMES_OF_SPAN = """
+                FROM current_outcomes o
+                WHERE s.grain = 0 AND o.version_id = $1 AND o.insight_id IS NOT NULL
+                    AND o.occurred_at >= s.low AND o.occurred_at < s.high AND ($2 = '' OR o.channel = $2)"""
 
 
-def _from_rollup(table: str, grain: int) -> str:
+def _sentiments_from(table: str, grain: int) -> str:
     return f"""
-        SELECT s.number, r.positive, r.neutral, r.negative, r.score_sum
-        FROM {_SPANS} JOIN {table} r
-            ON r.version_id = $1 AND r.channel = $2 AND r.subject = $3 AND r.bucket >= s.low AND r.bucket < s.high
-        WHERE s.grain = {grain}"""
+                SELECT sum(r.positive), sum(r.neutral), sum(r.negative), sum(r.score_sum)
+                FROM {table} r
+                WHERE s.grain = {grain} AND r.version_id = $1 AND r.channel = $2 AND r.subject = $3
+                    AND r.bucket >= s.low AND r.bucket < s.high"""
 
 
-_ROWS = f"""{_SPANS} JOIN current_outcomes o
-            ON o.version_id = $1 AND o.insight_id IS NOT NULL
-            AND o.occurred_at >= s.low AND o.occurred_at < s.high
-            AND ($2 = '' OR o.channel = $2)"""
+def _sentiments(condition: str) -> str:
+    return f"""
+        SELECT s.number, sum(s.sign * c.positive)::bigint AS positive, sum(s.sign * c.neutral)::bigint AS neutral,
+            sum(s.sign * c.negative)::bigint AS negative, coalesce(sum(s.sign * c.score_sum), 0)::bigint AS score_sum
+        FROM {_SPANS}
+        CROSS JOIN LATERAL (
+            {_sentiments_from("rollup_hours", 2)}
+                UNION ALL
+            {_sentiments_from("rollup_minutes", 1)}
+                UNION ALL
+                SELECT count(*) FILTER (WHERE o.sentiment = 'positive'),
+                    count(*) FILTER (WHERE o.sentiment = 'neutral'),
+                    count(*) FILTER (WHERE o.sentiment = 'negative'), sum(o.score)
+                {_OUTCOMES_OF_SPAN} AND ($3 = '' OR $3 = ANY (o.topics))
+        ) c (positive, neutral, negative, score_sum)
+        WHERE {condition}
+        GROUP BY s.number"""
 
-SENTIMENTS = f"""
-    SELECT number, sum(positive) AS positive, sum(neutral) AS neutral, sum(negative) AS negative,
-        sum(score_sum) AS score_sum
-    FROM (
-        {_from_rollup("rollup_hours", 2)}
-        UNION ALL
-        {_from_rollup("rollup_minutes", 1)}
-        UNION ALL
-        SELECT s.number, (o.sentiment = 'positive')::integer, (o.sentiment = 'neutral')::integer,
-            (o.sentiment = 'negative')::integer, o.score
-        FROM {_ROWS} AND ($3 = '' OR $3 = ANY (o.topics))
-        WHERE s.grain = 0
-    ) counted
-    GROUP BY number ORDER BY number
-"""
-"""By bucket; $3 is the subject ('' for all)."""
+
+SENTIMENTS = _sentiments("true")
+"""By bucket."""
 
 
 def _subjects_from(table: str, grain: int) -> str:
     return f"""
-        SELECT r.subject, r.positive + r.neutral + r.negative AS total
-        FROM {_SPANS} JOIN {table} r
-            ON r.version_id = $1 AND r.channel = $2 AND r.subject > '' AND r.bucket >= s.low AND r.bucket < s.high
-        WHERE s.grain = {grain}"""
+                SELECT r.subject, sum(r.positive + r.neutral + r.negative)
+                FROM {table} r
+                WHERE s.grain = {grain} AND r.version_id = $1 AND r.channel = $2 AND r.subject > ''
+                    AND ($3 = '' OR r.subject = $3) AND r.bucket >= s.low AND r.bucket < s.high
+                GROUP BY r.subject"""
 
 
-SUBJECTS = f"""
-    SELECT subject, sum(total) AS total
-    FROM (
-        {_subjects_from("rollup_hours", 2)}
-        UNION ALL
-        {_subjects_from("rollup_minutes", 1)}
-        UNION ALL
-        SELECT subject, 1 FROM {_ROWS} CROSS JOIN LATERAL unnest(o.topics) AS subject
-        WHERE s.grain = 0
-    ) counted
-    WHERE $3 = '' OR subject = $3
-    GROUP BY subject HAVING sum(total) > 0 ORDER BY total DESC, subject LIMIT $8
-"""
-"""The most frequent subjects; $8 says how many."""
-
-_STATUS_SPANS = "unnest($2::integer[], $3::timestamptz[], $4::timestamptz[]) AS s (grain, low, high)"
+_SUBJECTS = f"""
+        SELECT c.subject, sum(s.sign * c.total)::bigint AS total
+        FROM {_SPANS}
+        CROSS JOIN LATERAL (
+            {_subjects_from("rollup_hours", 2)}
+                UNION ALL
+            {_subjects_from("rollup_minutes", 1)}
+                UNION ALL
+                SELECT t.subject, count(*)
+                FROM (SELECT o.topics {_OUTCOMES_OF_SPAN}) o CROSS JOIN LATERAL unnest(o.topics) AS t (subject)
+                WHERE $3 = '' OR t.subject = $3
+                GROUP BY t.subject
+        ) c (subject, total)
+        WHERE s.number = $9
+        GROUP BY c.subject HAVING sum(s.sign * c.total) > 0 ORDER BY total DESC, c.subject LIMIT $10"""
 
 
 def _statuses_from(table: str, grain: int) -> str:
     return f"""
-        SELECT r.queued + r.processing AS in_flight, r.failed, r.skipped, r.completed
-        FROM {_STATUS_SPANS} JOIN {table} r ON r.channel = $1 AND r.bucket >= s.low AND r.bucket < s.high
-        WHERE s.grain = {grain}"""
+                SELECT sum(r.completed), sum(r.skipped), sum(r.failed), sum(r.queued + r.processing)
+                FROM {table} r
+                WHERE s.grain = {grain} AND r.channel = $2 AND r.bucket >= s.low AND r.bucket < s.high"""
 
 
-COVERAGE = f"""
-    SELECT coalesce(sum(completed), 0) AS completed, coalesce(sum(skipped), 0) AS skipped,
-        coalesce(sum(failed), 0) AS failed, coalesce(sum(in_flight), 0) AS in_flight
-    FROM (
-        {_statuses_from("rollup_status_hours", 2)}
-        UNION ALL
-        {_statuses_from("rollup_status_minutes", 1)}
-        UNION ALL
-        SELECT (c.status IN ('queued', 'processing'))::integer, (c.status = 'failed')::integer,
-            (c.status = 'skipped')::integer, (c.status = 'completed')::integer
-        FROM {_STATUS_SPANS} JOIN conversations c
-            ON c.occurred_at >= s.low AND c.occurred_at < s.high AND ($1 = '' OR c.channel = $1)
-        WHERE s.grain = 0
-    ) counted
+_COVERAGE = f"""
+        SELECT coalesce(sum(s.sign * n.completed), 0)::bigint AS completed,
+            coalesce(sum(s.sign * n.skipped), 0)::bigint AS skipped,
+            coalesce(sum(s.sign * n.failed), 0)::bigint AS failed,
+            coalesce(sum(s.sign * n.in_flight), 0)::bigint AS in_flight
+        FROM {_SPANS}
+        CROSS JOIN LATERAL (
+            {_statuses_from("rollup_status_hours", 2)}
+                UNION ALL
+            {_statuses_from("rollup_status_minutes", 1)}
+                UNION ALL
+                SELECT count(*) FILTER (WHERE c.status = 'completed'), count(*) FILTER (WHERE c.status = 'skipped'),
+                    count(*) FILTER (WHERE c.status = 'failed'),
+                    count(*) FILTER (WHERE c.status IN ('queued', 'processing'))
+                FROM conversations c
+                WHERE s.grain = 0 AND c.occurred_at >= s.low AND c.occurred_at < s.high AND ($2 = '' OR c.channel = $2)
+        ) n (completed, skipped, failed, in_flight)
+        WHERE s.number = $9"""
+
+TRENDS = f"""
+    SELECT 'bucket' AS what, b.number, '' AS subject, b.positive, b.neutral, b.negative, b.score_sum
+    FROM ({_sentiments("s.number <> $9")}
+    ) b
+    WHERE b.positive + b.neutral + b.negative > 0
+    UNION ALL
+    SELECT 'subject', 0, t.subject, t.total, 0, 0, 0
+    FROM ({_SUBJECTS}
+    ) t
+    UNION ALL
+    SELECT 'coverage', 0, '', c.completed, c.skipped, c.failed, c.in_flight
+    FROM ({_COVERAGE}
+    ) c
 """
-"""Conversations by where they stand; $1 is the channel ('' for all)."""
+"""In one statement, since on a busy machine each waits for its turn: sentiments by bucket, the $10 most frequent
+subjects, and where the conversations stand, the latter two over the spans of the number $9."""

@@ -15,7 +15,6 @@ from services.sink.windows import (
     TooManyBuckets,
     Window,
     bucket_starts,
-    ceil_to,
     cover,
     floor_to,
     spans_of,
@@ -27,30 +26,44 @@ moments = st.timedeltas(timedelta(), timedelta(days=366)).map(lambda since: EPOC
 
 
 @given(moments, moments)
-def test_a_cover_is_the_window_without_gaps_or_overlaps(one: datetime, other: datetime) -> None:
+def test_a_cover_counts_each_moment_of_the_window_once_and_no_other(one: datetime, other: datetime) -> None:
     start, end = sorted((one, other))
     spans = list(cover(start, end))
-    edges = [edge for span in spans for edge in (span.start, span.end)]
-    assert edges == sorted(edges)
-    assert sum((span.end - span.start for span in spans), timedelta()) == end - start
     assert all(span.start < span.end for span in spans)
+    edges = sorted({start, end, *(edge for span in spans for edge in (span.start, span.end))})
+    for moment in (edges[0] - MINUTE, *edges):  # nothing changes between two edges
+        counted = sum(span.sign for span in spans if span.start <= moment < span.end)
+        assert counted == (start <= moment < end)
 
 
 @given(moments, moments)
-def test_only_two_pieces_shorter_than_a_minute_are_counted_row_by_row(one: datetime, other: datetime) -> None:
+def test_only_two_pieces_of_half_a_minute_are_counted_row_by_row(one: datetime, other: datetime) -> None:
     spans = list(cover(min(one, other), max(one, other)))
-    rows = [span for span in spans if span.grain is Grain.ROWS]
     assert len(spans) <= 5
-    assert len(rows) <= 2
-    assert all(span.end - span.start < 2 * MINUTE for span in rows)
+    assert len([span for span in spans if span.grain is Grain.ROWS]) <= 2
     for span in spans:
-        step = {Grain.HOURS: HOUR, Grain.MINUTES: MINUTE}.get(span.grain)
-        assert step is None or (floor_to(span.start, step), ceil_to(span.end, step)) == (span.start, span.end)
+        if span.grain is Grain.ROWS:
+            assert span.end - span.start <= MINUTE / 2 or len(spans) == 1
+            continue
+        step = HOUR if span.grain is Grain.HOURS else MINUTE
+        assert (floor_to(span.start, step), floor_to(span.end, step)) == (span.start, span.end)
+        assert span.grain is Grain.HOURS or span.end - span.start <= HOUR
 
 
 def test_a_window_of_whole_hours_is_one_span() -> None:
     start = datetime(2026, 3, 2, 9, tzinfo=UTC)
-    assert list(cover(start, start + 5 * HOUR)) == [Span(0, Grain.HOURS, start, start + 5 * HOUR)]
+    assert list(cover(start, start + 5 * HOUR)) == [Span(0, Grain.HOURS, 1, start, start + 5 * HOUR)]
+
+
+def test_what_is_missing_to_a_whole_hour_is_taken_away() -> None:
+    hour = datetime(2026, 3, 2, 9, tzinfo=UTC)
+    start, end = hour + timedelta(minutes=1, seconds=59), hour + 2 * HOUR - timedelta(seconds=5)
+    assert set(cover(start, end)) == {
+        Span(0, Grain.HOURS, 1, hour, hour + 2 * HOUR),
+        Span(0, Grain.MINUTES, -1, hour, hour + 2 * MINUTE),
+        Span(0, Grain.ROWS, 1, start, hour + 2 * MINUTE),
+        Span(0, Grain.ROWS, -1, end, hour + 2 * HOUR),
+    }
 
 
 def test_a_day_on_which_clocks_change_has_23_hours() -> None:
@@ -75,7 +88,11 @@ def test_the_first_bucket_starts_with_the_window() -> None:
 def test_spans_of_buckets_carry_the_number_of_their_bucket() -> None:
     window = Window(datetime(2026, 3, 2, 9, 20, tzinfo=UTC), datetime(2026, 3, 2, 11, 0, tzinfo=UTC))
     spans = spans_of(window, bucket_starts(window, by_day=False, zone=UTC_ZONE))
-    assert [(span.bucket, span.grain) for span in spans] == [(0, Grain.MINUTES), (1, Grain.HOURS)]
+    assert [(span.bucket, span.grain, span.sign) for span in spans] == [
+        (0, Grain.MINUTES, -1),
+        (0, Grain.HOURS, 1),
+        (1, Grain.HOURS, 1),
+    ]
 
 
 def test_too_many_buckets_are_refused() -> None:

@@ -24,7 +24,7 @@ from services.sink.reads.conversations import (
     read_conversations,
     read_trail,
 )
-from services.sink.reads.counts import sentiment_counts
+from services.sink.reads.counts import CountedCells, sentiment_counts
 from services.sink.reads.filters import ORDERS, InsightFilters
 from services.sink.reads.insights import read_completion, read_extent, read_insight, read_other_versions
 from services.sink.reads.lookup import read_known_results
@@ -225,7 +225,11 @@ async def ask_for_trends(watched: Watched) -> None:
         for topic, channel in ((None, None), ("refund", "chat"), ("rare", None)):
             asked = TrendQuestion(1, window, by_day=False, zone=ZoneInfo("UTC"), topic=topic, channel=channel)
             members = await read_trends(watched, asked)
-            assert members["total_insights"] == (await sentiment_counts(watched, 1, channel, topic, window)).total
+            assert members["total_insights"] == await total_of(watched, CountedCells(1, channel, topic), window)
+
+
+async def total_of(watched: Watched, cells: CountedCells, window: Window) -> int:
+    return (await sentiment_counts(watched, cells, window)).total
 
 
 async def ask_for_conversations(watched: Watched) -> None:
