@@ -60,6 +60,7 @@ async def open_read_pool(url: str, *, connections: int, timeout_seconds: float) 
         max_size=connections,
         timeout=_CONNECT_SECONDS,
         command_timeout=timeout_seconds + 1,
+        reset=_nothing_to_reset,
         server_settings={
             "application_name": "undertone-read-api",
             "jit": "off",
@@ -74,6 +75,10 @@ async def open_read_pool(url: str, *, connections: int, timeout_seconds: float) 
     )
     async with _opened(pool):
         yield pool
+
+
+async def _nothing_to_reset(connection: Any) -> None:
+    """Readers change settings within transactions only, so that no answer waits for a connection to be cleaned."""
 
 
 @asynccontextmanager
@@ -94,15 +99,23 @@ class Database:
 
     @asynccontextmanager
     async def snapshot(self) -> AsyncIterator[Any]:
-        """A connection that sees one moment of the database, whatever is written meanwhile.
+        """A connection that sees one moment of the database, whatever is written meanwhile. Raises as `connection`."""
+        async with (
+            self.connection() as connection,
+            connection.transaction(isolation="repeatable_read", readonly=True),
+        ):
+            yield connection
+
+    @asynccontextmanager
+    async def connection(self) -> AsyncIterator[Any]:
+        """A connection on which each statement sees the database as it is by then.
 
         Raises a 503 Problem when Postgres is away, busy, or slower than the query timeout.
         """
         try:
             async with self._pool.acquire(timeout=_ACQUIRE_SECONDS) as connection:
                 POOL_IN_USE.labels("read").set(self._pool.get_size() - self._pool.get_idle_size())
-                async with connection.transaction(isolation="repeatable_read", readonly=True):
-                    yield connection
+                yield connection
         except asyncpg.QueryCanceledError as error:
             raise too_slow() from error
         except Exception as error:

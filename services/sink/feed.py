@@ -23,8 +23,8 @@ from services.sink.versions import KnownVersions, read_versions
 
 _log = get_logger(__name__)
 
-_POLL_SECONDS = 0.1
-"""Between two looks at what is stored: most of the time from stored to told."""
+_POLL_SECONDS = 0.05
+"""Between two looks at what is stored, each one short query: half of it on average is the time until it is seen."""
 _RETRY_SECONDS = 1.0
 _PAGE_ROWS = 500
 """Of each partition at once."""
@@ -119,8 +119,7 @@ class InsightFeed:
         """A place in the feed, from what is stored now. Raises a 503 Problem when Postgres is away."""
         async with self._moving:
             if not self._readers:
-                async with self._database.snapshot() as connection:
-                    self._position = await self._stored(connection)
+                self._position = await self._look()
             reader = Subscription(self._position)
             self._readers.add(reader)
         STREAM_READERS.set(len(self._readers))
@@ -135,8 +134,8 @@ class InsightFeed:
 
     async def stored(self) -> Positions:
         """How far outcomes are stored now. Raises a 503 Problem when Postgres is away."""
-        async with self._catching_up, self._database.snapshot() as connection:
-            return await self._stored(connection)
+        async with self._catching_up:
+            return await self._look()
 
     async def page_after(self, position: Positions, until: Positions | None = None) -> Page:
         """What was stored after a position, up to another one or up to now. Raises a 503 Problem."""
@@ -175,7 +174,8 @@ class InsightFeed:
         return _POLL_SECONDS if page.is_whole else 0
 
     async def _read(self, position: Positions, until: Positions | None = None) -> Page:
-        async with self._database.snapshot() as connection:
+        """No snapshot is needed: what lies before an offset that was stored is seen by every later statement."""
+        async with self._database.connection() as connection:
             stored = until or await self._stored(connection)
             spans = spans_between(position, stored)
             if not spans:
@@ -186,6 +186,10 @@ class InsightFeed:
         places = [(row["analyzed_partition"], row["analyzed_offset"]) for row in rows]
         reached, is_whole = position_after_page(position, stored, places, _PAGE_ROWS)
         return Page(_events(rows, position, versions), reached, is_whole)
+
+    async def _look(self) -> dict[int, int]:
+        async with self._database.connection() as connection:
+            return await self._stored(connection)
 
     async def _stored(self, connection: Any) -> dict[int, int]:
         rows = await connection.fetch(sql.POSITIONS, self._group, self._topic)
