@@ -57,7 +57,7 @@ def measure_analyzer(kafka: str, prefix: str, count: int) -> dict[str, float]:
         return sum(sample.value for sample in samples if sample.name.endswith("_total"))
 
     async def run(stop: asyncio.Event) -> None:
-        await run_analyzer(settings, stop, lambda _: nullcontext(InstantEngine()))
+        await run_analyzer(settings, stop, lambda _: nullcontext([InstantEngine()]))
 
     return _measure(run, done, count)
 

@@ -19,10 +19,10 @@ from benchmarks.analyzer_loop_parts import InstantEngine
 from benchmarks.measure import Report, arguments, run, topics_on
 from schemas.codec import encode
 from schemas.topics import RECEIVED
+from services.analyzer.accepting import Accepting
 from services.analyzer.app import run_analyzer
 from services.analyzer.arrivals import Arrival
 from services.analyzer.engine import Answer, Task
-from services.analyzer.intake import Intake
 from services.analyzer.settings import AnalyzerSettings
 from services.runtime.kafka import KafkaConnection
 from tests.builders import a_conversation, an_envelope
@@ -48,13 +48,13 @@ class Noting(InstantEngine):
 def note_arrivals() -> dict[str, float]:
     """From now on, when each content came into the window."""
     arrived: dict[str, float] = {}
-    wait = Intake._wait  # noqa: SLF001 - where records enter the window, and nothing tells of it
+    wait = Accepting._wait  # noqa: SLF001 - where records enter the window, and nothing tells of it
 
-    def noted(intake: Intake, arrival: Arrival, task: Task, tokens: int) -> None:
+    def noted(accepting: Accepting, arrival: Arrival, task: Task, tokens: int) -> None:
         arrived[task.content_hash] = time.perf_counter()
-        wait(intake, arrival, task, tokens)
+        wait(accepting, arrival, task, tokens)
 
-    setattr(Intake, "_wait", noted)  # noqa: B010 - a method of ours takes the place of theirs
+    setattr(Accepting, "_wait", noted)  # noqa: B010 - a method of ours takes the place of theirs
     return arrived
 
 
@@ -87,7 +87,7 @@ async def main(report: Report, options: argparse.Namespace) -> None:
             port=free_port(),
         )
         stop = asyncio.Event()
-        analyzer = asyncio.create_task(run_analyzer(settings, stop, lambda _: nullcontext(engine)))
+        analyzer = asyncio.create_task(run_analyzer(settings, stop, lambda _: nullcontext([engine])))
         try:
             await post(connection, options.conversations, engine)
         finally:

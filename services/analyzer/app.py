@@ -12,7 +12,7 @@ from services.analyzer.agents import AnalyzerApp, create_faust_app
 from services.analyzer.options import Membership
 from services.analyzer.pipeline import Pipeline
 from services.analyzer.readiness import health_of, register_gauges
-from services.analyzer.resources import OpenEngine, Resources, open_engine, open_resources, pipeline_options
+from services.analyzer.resources import OpenEngines, Resources, open_engines, open_resources, pipeline_options
 from services.analyzer.settings import AnalyzerSettings
 from services.runtime.http_app import create_http_app
 from services.runtime.kafka import KafkaConnection, wait_for_kafka
@@ -25,9 +25,9 @@ FAUST_STOP_SECONDS: Final = 20.0
 _TOPIC_RETRY_SECONDS: Final = 1.0
 
 
-async def run_analyzer(settings: AnalyzerSettings, stop: asyncio.Event, engine_for: OpenEngine = open_engine) -> int:
+async def run_analyzer(settings: AnalyzerSettings, stop: asyncio.Event, engines_for: OpenEngines = open_engines) -> int:
     """Run until `stop` is set (then drain), or until something unexpected happens; returns the exit code."""
-    async with open_resources(settings, engine_for) as resources:
+    async with open_resources(settings, engines_for) as resources:
         options = pipeline_options(settings)
         pipeline = Pipeline(options, resources)
         http_app = create_app(settings, pipeline, resources)
@@ -54,8 +54,14 @@ def create_app(settings: AnalyzerSettings, pipeline: Pipeline, resources: Resour
 
 
 async def _work(pipeline: Pipeline, resources: Resources, membership: Membership, stop: asyncio.Event) -> int:
-    engine = pipeline.engine
-    _log.info("starting", engine=engine.name, analysis_version=engine.analysis_version, is_paced=engine.is_paced)
+    own, *further = resources.engines
+    _log.info(
+        "starting",
+        engine=own.name,
+        analysis_version=own.analysis_version,
+        is_paced=own.is_paced,
+        further_versions=[engine.analysis_version for engine in further],
+    )
     stopping = asyncio.create_task(stop.wait())
     kafka = asyncio.create_task(_wait_for_topics(resources.connection))
     await asyncio.wait({stopping, kafka}, return_when=asyncio.FIRST_COMPLETED)
@@ -68,6 +74,7 @@ async def _work(pipeline: Pipeline, resources: Resources, membership: Membership
         asyncio.create_task(pipeline.control_log.follow()),
         asyncio.create_task(pipeline.dispatcher.run()),
         asyncio.create_task(pipeline.spending.run()),
+        asyncio.create_task(pipeline.repeating.run()),
         asyncio.create_task(faust_app.start()),
     ]
     try:

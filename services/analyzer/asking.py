@@ -4,7 +4,6 @@ import asyncio
 import time
 import uuid
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
 from uuid import UUID
@@ -31,7 +30,6 @@ from services.analyzer.engine import (
     prepared,
 )
 from services.analyzer.ledger import Ledger
-from services.analyzer.llm.breaker import Permit as CircuitPermit
 from services.analyzer.metrics import (
     BATCH_SIZE,
     CACHE_HITS,
@@ -44,7 +42,7 @@ from services.analyzer.metrics import (
 )
 from services.analyzer.outbox import Outbox
 from services.analyzer.outcomes import insight_of
-from services.analyzer.spending import EstimatesCost
+from services.analyzer.permissions import Permission
 
 _OUTCOMES: Final[tuple[tuple[type[EngineError], str], ...]] = (
     (EngineUnavailable, "unavailable"),
@@ -53,18 +51,6 @@ _OUTCOMES: Final[tuple[tuple[type[EngineError], str], ...]] = (
     (AnswerTruncated, "truncated"),
     (AnswerUnusable, "unusable"),
 )
-
-
-@dataclass(frozen=True, slots=True)
-class Permission:
-    """The right to make one call now. `ended` must be told what it used."""
-
-    circuit: CircuitPermit
-    start: Callable[[], float | None]
-    """0 when the call starts now; else seconds until it may be asked again, None when it may not start any more."""
-    sent: Callable[[], None]
-    """Told when the call's first bytes go out: later than its start when a connection had to be opened."""
-    ended: Callable[[CallEnd], None]
 
 
 class NotSentError(Exception):
@@ -125,8 +111,7 @@ class Asking:
         started_at: datetime,
     ) -> Answer:
         engine = self._engines[batch.analysis_version]
-        tasks = [work.task for work in works]
-        call = prepared(engine, tasks)
+        call = prepared(engine, [work.task for work in works])
         await self._wait_for_start(permission)
         began = time.perf_counter()
         outcome, end = "abandoned", CallEnd(None)
@@ -148,8 +133,7 @@ class Asking:
         finally:
             announcing.cancel()
             permission.ended(end)
-            if isinstance(engine, EstimatesCost):
-                COST_ESTIMATED.inc(engine.estimate_usage(tasks).cost_usd)
+            COST_ESTIMATED.inc(permission.estimated_usd)
             _count(engine, outcome, time.perf_counter() - began, end.usage or Usage())
             BATCH_SIZE.labels(batch.lane.value).observe(len(works))
             for work in works:
@@ -196,7 +180,7 @@ class Asking:
         current = {waiter.conversation_id for waiter in work.waiters if self._ledger.is_current(waiter.place)}
         REPEATED.inc(sum(waiter.conversation_id not in current for waiter in work.waiters))
         for waiter in work.waiters:
-            waiter.place.receipt.is_paid = True
+            waiter.place.receipt.paid_answers += 1
         CACHE_HITS.labels("joined").inc(len(work.waiters) - 1)
         return [
             (

@@ -1,14 +1,14 @@
-"""The parts of a pipeline that depend on the engine: its pace, its tokens, its look-ups, the room it needs."""
+"""The parts of a pipeline that depend on its engines: their terms, their look-ups, the room that they need."""
 
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Iterable, Sequence
 from functools import partial
 from typing import Final, Protocol, runtime_checkable
 
 from services.analyzer.control_log import outcome_ends
-from services.analyzer.dispatch import Permits as DispatchPermits
 from services.analyzer.engine import Engine, Task
 from services.analyzer.in_flight import InFlightWindow, needed_count
 from services.analyzer.ledger import Ledger
+from services.analyzer.llm.breaker import CircuitBreaker
 from services.analyzer.llm.headers import RateLimits
 from services.analyzer.options import PipelineOptions
 from services.analyzer.pacing import Clocks, Pacer
@@ -16,6 +16,7 @@ from services.analyzer.recall import Recall
 from services.analyzer.resources import Resources
 from services.analyzer.stated_limits import StatedLimits
 from services.analyzer.task_set import TaskSet
+from services.analyzer.terms import Terms, TermsByVersion
 from services.analyzer.unpaced import Unpaced
 from services.runtime.logs import get_logger
 
@@ -40,26 +41,8 @@ class TellsRateLimits(Protocol):
     def tell_rate_limits(self, listener: Callable[[RateLimits], None]) -> None: ...
 
 
-class Permits(DispatchPermits, Protocol):
-    """`pacing.Pacer` or `unpaced.Unpaced`."""
-
-    @property
-    def share(self) -> float: ...
-    def set_share(self, owned: Collection[int], partitions: int) -> None: ...
-    def stop(self) -> None: ...
-    def slow_down(self) -> None: ...
-    def note_heartbeat(self, at: float) -> None: ...
-
-
-def estimate_for(engine: Engine) -> Callable[[Task], int]:
-    """How many tokens a conversation adds to a call: the engine knows its prompt, if it has one."""
-    return engine.estimate_tokens if isinstance(engine, EstimatesTokens) else lambda _: 0
-
-
-def permits_for(options: PipelineOptions, engine: Engine, clocks: Clocks) -> Permits:
-    """The pace of an engine that costs, which keeps also to what its provider states; a bound for one that does not."""
-    if not engine.is_paced:
-        return Unpaced(UNPAID_BATCHES_AT_ONCE)
+def terms_of(options: PipelineOptions, engines: Sequence[Engine], clocks: Clocks) -> TermsByVersion:
+    """The terms of every engine. Those that cost share a pace, which keeps also to what their provider states."""
     limits = options.limits
     pacer = Pacer(
         calls_per_second=limits.calls_per_second,
@@ -67,18 +50,41 @@ def permits_for(options: PipelineOptions, engine: Engine, clocks: Clocks) -> Per
         pace=limits.pace,
         clocks=clocks,
     )
-    if isinstance(engine, TellsRateLimits):
-        engine.tell_rate_limits(_follow(pacer))
-    return pacer
+    unpaced = Unpaced(UNPAID_BATCHES_AT_ONCE)
+    stated = [StatedLimits() for _ in engines]
+    for engine, by_engine in zip(engines, stated, strict=True):
+        if engine.is_paced and isinstance(engine, TellsRateLimits):
+            engine.tell_rate_limits(_follow(pacer, by_engine, stated))
+    return {
+        engine.analysis_version: Terms(
+            engine, pacer if engine.is_paced else unpaced, _breaker(options, clocks), _estimate_for(engine)
+        )
+        for engine in engines
+    }
 
 
-def _follow(pacer: Pacer) -> Callable[[RateLimits], None]:
-    stated = StatedLimits()
+def _breaker(options: PipelineOptions, clocks: Clocks) -> CircuitBreaker:
+    return CircuitBreaker(
+        clock=clocks.monotonic,
+        threshold=options.breaker_threshold,
+        cooldown_seconds=options.breaker_cooldown_seconds,
+    )
+
+
+def _estimate_for(engine: Engine) -> Callable[[Task], int]:
+    """How many tokens a conversation adds to a call: the engine knows its prompt, if it has one."""
+    return engine.estimate_tokens if isinstance(engine, EstimatesTokens) else lambda _: 0
+
+
+def _follow(pacer: Pacer, stated: StatedLimits, of_all: Sequence[StatedLimits]) -> Callable[[RateLimits], None]:
+    """Limits are stated model by model; the one pace keeps to the lowest."""
 
     def follow(limits: RateLimits) -> None:
         before = pacer.calls_per_second, pacer.tokens_per_minute
         stated.note(limits)
-        pacer.limit_stated(stated.calls_per_second, stated.tokens_per_minute)
+        pacer.limit_stated(
+            _lowest(one.calls_per_second for one in of_all), _lowest(one.tokens_per_minute for one in of_all)
+        )
         after = pacer.calls_per_second, pacer.tokens_per_minute
         if after != before:
             _log.info("limit_stated", calls_per_second=round(after[0], 3), tokens_per_minute=round(after[1]))
@@ -86,10 +92,14 @@ def _follow(pacer: Pacer) -> Callable[[RateLimits], None]:
     return follow
 
 
-def in_flight_window(options: PipelineOptions, engine: Engine) -> InFlightWindow:
+def _lowest(limits: Iterable[float | None]) -> float | None:
+    return min((limit for limit in limits if limit is not None), default=None)
+
+
+def in_flight_window(options: PipelineOptions, terms: TermsByVersion) -> InFlightWindow:
     """A lane's window, with a warning when it is too small for the limits to be used."""
     needed = 0
-    if engine.is_paced:
+    if _any_costs(terms):
         largest = options.batching.max_batch
         needed = needed_count(options.limits.calls_per_second, options.call_timeout_seconds, largest)
     count = options.in_flight.max_count or max(DEFAULT_IN_FLIGHT_COUNT, needed)
@@ -98,10 +108,12 @@ def in_flight_window(options: PipelineOptions, engine: Engine) -> InFlightWindow
     return InFlightWindow(max_bytes=options.in_flight.max_bytes, max_count=count)
 
 
-def recall_for(options: PipelineOptions, resources: Resources, ledger: Ledger, tasks: TaskSet) -> Recall | None:
+def recall_for(
+    options: PipelineOptions, resources: Resources, terms: TermsByVersion, ledger: Ledger, tasks: TaskSet
+) -> Recall | None:
     """Asks the sink what is known; None where nothing is asked."""
     if resources.lookup is None:
-        if resources.engine.is_paced:
+        if _any_costs(terms):
             _log.warning("no_lookup", what_to_do="set ANALYZER_LOOKUP_URL: without it a restart may pay twice")
         return None
     return Recall(
@@ -112,3 +124,7 @@ def recall_for(options: PipelineOptions, resources: Resources, ledger: Ledger, t
         tasks=tasks,
         clock=resources.clocks.monotonic,
     )
+
+
+def _any_costs(terms: TermsByVersion) -> bool:
+    return any(one.costs for one in terms.values())

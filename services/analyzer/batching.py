@@ -10,12 +10,13 @@ in a lane only the newest is analysed.
 """
 
 import heapq
-from collections.abc import Collection, Iterator
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Generic, Protocol, TypeVar
 
 from schemas.analysis_failed import FailureReason
 from schemas.event import Lane, Revision
+from services.analyzer.batch_size import BatchSizes
 from services.analyzer.engine import Task
 
 ContentKey = tuple[str, str]
@@ -83,23 +84,6 @@ class Batch(Generic[W]):
 
 
 @dataclass(slots=True)
-class BatchSize:
-    """The adaptive maximum: halves after truncation, timeout or error, grows by one after each clean full batch."""
-
-    minimum: int
-    current: int
-    maximum: int
-
-    def shrink(self) -> None:
-        """A call failed or its answer was cut."""
-        self.current = max(self.minimum, self.current // 2)
-
-    def grow(self) -> None:
-        """A full batch came back clean."""
-        self.current = min(self.maximum, self.current + 1)
-
-
-@dataclass(slots=True)
 class _Queued(Generic[W]):
     """One queue: a heap by arrival. Works that left it are dropped when they come up."""
 
@@ -118,8 +102,8 @@ class _Queued(Generic[W]):
 class BatchingWindow(Generic[W]):
     """Waiting work of all lanes and versions, and the works in calls that others may join."""
 
-    def __init__(self, *, window_seconds: float, size: BatchSize, token_budget: int) -> None:
-        self.size = size
+    def __init__(self, *, window_seconds: float, sizes: BatchSizes, token_budget: int) -> None:
+        self.sizes = sizes
         self._window_seconds = window_seconds
         self._token_budget = token_budget
         self._queues: dict[Queue, _Queued[W]] = {}
@@ -178,34 +162,35 @@ class BatchingWindow(Generic[W]):
         heapq.heappush(queued.heap, (work.arrived_at, self._added, work))
         queued.waiting += 1
 
-    def ready_at(self, held: Collection[Lane]) -> float | None:
-        """When the next batch may close, in the caller's clock (past times mean now); None when nothing waits."""
-        times = (self._queue_ready_at(queue) for queue in self._open(held))
+    def ready_at(self, queues: Iterable[Queue]) -> float | None:
+        """When the next batch of these may close, in the caller's clock (past times mean now); None: nothing waits."""
+        times = (self._queue_ready_at(queue) for queue in queues)
         return min((time for time in times if time is not None), default=None)
 
-    def _open(self, held: Collection[Lane]) -> Iterator[Queue]:
-        return (queue for queue in self._queues if queue[0] not in held)
-
     def _queue_ready_at(self, queue: Queue) -> float | None:
-        queued = self._queues[queue]
-        oldest = queued.oldest(queue)
+        queued = self._queues.get(queue)
+        oldest = queued.oldest(queue) if queued is not None else None
         if oldest is None:
             return None
-        is_full = queued.waiting >= self.size.current
-        return oldest.arrived_at if is_full else oldest.arrived_at + self._window_seconds
+        return oldest.arrived_at if self.is_full(queue) else oldest.arrived_at + self._window_seconds
 
-    def close(self, now: float, held: Collection[Lane]) -> Batch[W] | None:
-        """The next batch, live before replay, or None when none is ready."""
+    def is_full(self, queue: Queue) -> bool:
+        """Whether as much waits in a queue as goes into a batch."""
+        queued = self._queues.get(queue)
+        return queued is not None and queued.waiting >= self.sizes.of(queue[1]).current
+
+    def close(self, now: float, queues: Iterable[Queue]) -> Batch[W] | None:
+        """The next batch of these, live before replay, or None when none is ready."""
         ready = [
             (LANES_IN_ORDER.index(queue[0]), at, queue)
-            for queue in self._open(held)
+            for queue in queues
             if (at := self._queue_ready_at(queue)) is not None and at <= now
         ]
         return self._take(min(ready)[2]) if ready else None
 
     def _take(self, queue: Queue) -> Batch[W]:
         queued = self._queues[queue]
-        most = self.size.current
+        most = self.sizes.of(queue[1]).current
         works: list[Work[W]] = []
         tokens = 0
         while len(works) < most and (work := queued.oldest(queue)) is not None:

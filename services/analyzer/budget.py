@@ -105,10 +105,12 @@ class Block:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Charge:
-    """The most that a call may cost, set aside for it; a call that costs nothing has no block."""
+    """The most that a call may cost, set aside for it; a call that needs no money has no block."""
 
     amount: int = 0
     block: Block | None = None
+    estimated_usd: float = 0.0
+    """What it will probably cost."""
 
 
 @dataclass(slots=True)

@@ -13,11 +13,10 @@ from typing import Final, Protocol
 
 from schemas.analysis_control import HoldDeclared
 from schemas.analysis_failed import FailureReason
-from schemas.event import Lane
 from schemas.topics import CONTROL
 from services.analyzer.arrivals import Arrival
-from services.analyzer.asking import Asking, NotSentError, Permission
-from services.analyzer.batching import Batch, BatchingWindow, Work
+from services.analyzer.asking import Asking, NotSentError
+from services.analyzer.batching import Batch, BatchingWindow, Queue, Work
 from services.analyzer.engine import (
     Answer,
     AnswerTruncated,
@@ -29,9 +28,10 @@ from services.analyzer.engine import (
     Refusal,
 )
 from services.analyzer.ledger import Ledger
-from services.analyzer.llm.breaker import Circuit, CircuitBreaker
+from services.analyzer.llm.breaker import Circuit
 from services.analyzer.llm.search import BadConversationSearch
 from services.analyzer.outbox import Outbox
+from services.analyzer.permissions import Permission
 from services.runtime.logs import get_logger
 
 _log = get_logger(__name__)
@@ -45,7 +45,7 @@ LONGEST_HOLD_SECONDS: Final = 7 * 86_400.0
 class Permissions(Protocol):
     """Gives permission for a further call of a batch, before any new batch goes out."""
 
-    async def again(self, lane: Lane, works: Sequence[Work[Arrival]]) -> Permission | None:
+    async def again(self, queue: Queue, works: Sequence[Work[Arrival]]) -> Permission | None:
         """None when it will not be given: a rebalance, or the end of the process."""
         ...
 
@@ -68,7 +68,6 @@ class Calls:
         window: BatchingWindow[Arrival],
         ledger: Ledger,
         outbox: Outbox,
-        breaker: CircuitBreaker,
         policy: CallPolicy,
         instance: str,
         sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
@@ -77,7 +76,6 @@ class Calls:
         self._window = window
         self._ledger = ledger
         self._outbox = outbox
-        self._breaker = breaker
         self._policy = policy
         self._instance = instance
         self._sleep = sleep
@@ -101,8 +99,8 @@ class Calls:
                 is_clean = False
                 self._call_failed(search, works, permission, error)
             else:
-                self._breaker.answered(permission.circuit)
-                refused = self._told(search, positions, answer)
+                permission.breaker.answered(permission.circuit)
+                refused = self._told(batch.analysis_version, search, positions, answer)
                 is_clean = is_clean and not refused
                 for position in set(positions) - refused:
                     del unsettled[position]
@@ -111,26 +109,29 @@ class Calls:
             permission = await self._further(batch, further, permissions) if further else None
         self._again(unsettled.values())
         if is_clean and batch.is_full:
-            self._window.size.grow()
+            self._window.sizes.of(batch.analysis_version).grow()
 
     @staticmethod
     async def _further(
         batch: Batch[Arrival], positions: Collection[int], permissions: Permissions
     ) -> Permission | None:
-        return await permissions.again(batch.lane, [batch.works[position] for position in positions])
+        queue = (batch.lane, batch.analysis_version)
+        return await permissions.again(queue, [batch.works[position] for position in positions])
 
     def _call_failed(
         self, search: BadConversationSearch, works: list[Work[Arrival]], permission: Permission, error: EngineError
     ) -> None:
         _log.warning("call_failed", reason=error.reason, kind=type(error).__name__, conversations=len(works))
-        self._breaker.answered(permission.circuit)
-        self._window.size.shrink()
+        permission.breaker.answered(permission.circuit)
+        self._window.sizes.of(works[0].analysis_version).shrink()
         if isinstance(error, AnswerTruncated):
             search.truncated()
         else:
             search.failed(error.reason)
 
-    def _told(self, search: BadConversationSearch, positions: Collection[int], answer: Answer) -> set[int]:
+    def _told(
+        self, version: str, search: BadConversationSearch, positions: Collection[int], answer: Answer
+    ) -> set[int]:
         """Tell the search of an answer; the positions whose results were refused."""
         refusals = {
             position: result
@@ -138,7 +139,7 @@ class Calls:
             if isinstance(result, Refusal)
         }
         if any(refusal.reason == "truncated" for refusal in refusals.values()):
-            self._window.size.shrink()
+            self._window.sizes.of(version).shrink()
         search.answered(
             {position: refusal.reason for position, refusal in refusals.items()},
             {position for position, refusal in refusals.items() if refusal.is_final},
@@ -162,10 +163,10 @@ class Calls:
         _log.warning("call_failed", reason=error.reason, kind=type(error).__name__, conversations=len(works))
         unsettled = list(unsettled)
         if isinstance(error, EngineLimited):
-            self._breaker.answered(permission.circuit)
+            permission.breaker.answered(permission.circuit)
             await self._hold(error)
         elif isinstance(error, EngineMisconfigured):
-            self._breaker.misconfigured(permission.circuit, error.reason)
+            permission.breaker.misconfigured(permission.circuit, error.reason)
         else:
             unsettled = await self._outage(works, unsettled, permission, error)
         self._again(unsettled)
@@ -174,16 +175,16 @@ class Calls:
         if error.hold_seconds <= 0:
             return
         seconds = min(error.hold_seconds, LONGEST_HOLD_SECONDS)
-        hold = HoldDeclared(hold_seconds=seconds, reason=error.reason[:300], declared_by=self._instance)
+        hold = HoldDeclared(hold_seconds=seconds, paid_only=True, reason=error.reason[:300], declared_by=self._instance)
         await self._outbox.declare(CONTROL, "hold", hold)
 
     async def _outage(
         self, works: list[Work[Arrival]], unsettled: list[Work[Arrival]], permission: Permission, error: EngineError
     ) -> list[Work[Arrival]]:
         """Back off; it is held against a conversation only that was alone while the circuit was closed."""
-        is_counted = self._breaker.circuit is Circuit.CLOSED and len(works) == 1
-        self._breaker.failed(permission.circuit, error.reason)
-        self._window.size.shrink()
+        is_counted = permission.breaker.circuit is Circuit.CLOSED and len(works) == 1
+        permission.breaker.failed(permission.circuit, error.reason)
+        self._window.sizes.of(works[0].analysis_version).shrink()
         if is_counted:
             works[0].lone_outages += 1
             if works[0].lone_outages >= self._policy.max_attempts * OUTAGES_AN_ATTEMPT:

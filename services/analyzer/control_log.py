@@ -23,9 +23,15 @@ Apply = Callable[[Event, float, int], None]
 class ControlLog:
     """Follows the log; `is_caught_up` once everything that was there at the start has been applied."""
 
-    def __init__(self, connection: KafkaConnection, handlers: Mapping[type[Event], Apply]) -> None:
+    def __init__(
+        self,
+        connection: KafkaConnection,
+        handlers: Mapping[type[Event], Apply],
+        on_caught_up: Callable[[], None] = lambda: None,
+    ) -> None:
         self._connection = connection
         self._handlers = handlers
+        self._on_caught_up = on_caught_up
         self._caught_up = asyncio.Event()
         self._next_offset: int | None = None
 
@@ -60,6 +66,7 @@ class ControlLog:
                 if not self.is_caught_up and await consumer.position(partition) >= end:
                     _log.info("control_log_caught_up", offset=end)
                     self._caught_up.set()
+                    self._on_caught_up()
                 batch = await consumer.getmany(partition, timeout_ms=500)
                 for message in batch.get(partition, ()):
                     self._apply(message)

@@ -4,6 +4,9 @@ A hold counts from the broker's timestamp of its record, so that every instance 
 holds the later end counts; a hold of zero seconds ends what is held. Ends are kept by the monotonic clock, so that
 a jump of the wall clock neither ends a hold nor makes it endless.
 
+A hold that a provider asked for is for engines that cost: an engine that runs in this process goes on. What a person
+declares is for all.
+
 After a hold of all lanes one instance asks whether calls are welcome again: the others wait until it says so, until
 the next hold, or for a while, in case it cannot say.
 """
@@ -38,7 +41,8 @@ class Holds:
     def __init__(self, clocks: Clocks, on_end: Callable[[Lane], None] = lambda _: None) -> None:
         self._clocks = clocks
         self._on_end = on_end
-        self._holds: dict[Lane, Hold] = {}
+        self._holds: dict[tuple[Lane, bool], Hold] = {}
+        """By lane, and whether engines that cost alone are held."""
         self._probe_until: float | None = None
         """While a hold of all lanes is not known to be over for good: when that is assumed."""
 
@@ -50,7 +54,8 @@ class Holds:
             return
         for lane in (Lane.LIVE, Lane.REPLAY) if declared.lane is None else (declared.lane,):
             if declared.hold_seconds == 0:
-                self._holds.pop(lane, None)
+                self._holds.pop((lane, True), None)
+                self._holds.pop((lane, False), None)
                 self._on_end(lane)
             else:
                 self._hold(lane, declared, declared_at)
@@ -59,18 +64,23 @@ class Holds:
         seconds = min(declared.hold_seconds, LONG_HOLD_SECONDS)
         remaining = min(declared_at + seconds - self._clocks.wall(), seconds)
         until = self._clocks.monotonic() + remaining
-        held = self._holds.get(lane)
+        name = (lane, declared.paid_only)
+        held = self._holds.get(name)
         if remaining > 0 and (held is None or until > held.until):
-            self._holds[lane] = Hold(until, declared.reason, declared.hold_seconds > LONG_HOLD_SECONDS)
+            self._holds[name] = Hold(until, declared.reason, declared.hold_seconds > LONG_HOLD_SECONDS)
             if declared.lane is None:
                 self._probe_until = until + LONGEST_PROBE_SECONDS
 
-    def active(self) -> dict[Lane, Hold]:
-        """The lanes that are held now."""
+    def active(self, *, costs: bool = True) -> dict[Lane, Hold]:
+        """The lanes that are held now for engines that cost, or for those that do not."""
         now = self._clocks.monotonic()
-        for lane in [lane for lane, hold in self._holds.items() if hold.until <= now]:
-            del self._holds[lane]
-        return self._holds
+        for name in [name for name, hold in self._holds.items() if hold.until <= now]:
+            del self._holds[name]
+        found: dict[Lane, Hold] = {}
+        for (lane, is_paid_only), hold in self._holds.items():
+            if (costs or not is_paid_only) and (lane not in found or hold.until > found[lane].until):
+                found[lane] = hold
+        return found
 
     def awaits_probe(self) -> bool:
         """Whether a hold of all lanes ended and nobody has said yet that calls are welcome again."""

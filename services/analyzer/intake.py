@@ -1,59 +1,31 @@
-"""From a record to the window: decode it, see whether it needs the engine, and let it wait.
+"""Taking the records of a lane in: decode each, and see under which versions it is to be analysed.
 
-One intake a lane. It waits for room (that is the back-pressure) and, at a record that a person must look at, for
-that person; it never waits for an analysis.
+One intake a lane. It waits for room (that is the back-pressure), for the control log to be read, and, at a record that
+a person must look at, for that person; it never waits for an analysis.
 """
 
-from collections.abc import Awaitable, Callable, Coroutine
-from dataclasses import dataclass
-from datetime import datetime
-from typing import Any, Protocol
-from uuid import UUID
+from collections.abc import Awaitable, Callable
 
 from schemas.codec import RawRecord, UndecodableRecord, decode
 from schemas.conversation_received import ConversationReceived
-from schemas.conversation_skipped import SkipReason
 from schemas.envelope import Envelope
 from schemas.event import Lane
 from schemas.revisions import revision_of
 from schemas.topics import RECEIVED, REPLAY, Topic
+from services.analyzer.accepting import Accepting
 from services.analyzer.arrivals import Arrival
-from services.analyzer.batching import BatchingWindow
-from services.analyzer.cache import FindingCache
-from services.analyzer.engine import Finding, Task
 from services.analyzer.gaps import Gaps, Verdict
 from services.analyzer.ledger import Ledger, RecordPlace
-from services.analyzer.metrics import CACHE_HITS, TOKENS_SAVED
+from services.analyzer.live_versions import LiveVersions, describe_missing
 from services.analyzer.outbox import Outbox
-from services.analyzer.outcomes import insight_of, skipped
-from services.analyzer.prefilter import Prefilter
+from services.analyzer.task_set import Tasks
 from services.analyzer.undecodable_limit import UndecodableLimit
 from services.runtime.logs import get_logger
 
 _log = get_logger(__name__)
 
-SUPERSEDED_RULE = 1
-CACHED_BATCH = UUID(int=0)
-"""The batch of an insight that no batch gave."""
-
 TOPIC_OF_LANE: dict[Lane, Topic] = {Lane.LIVE: RECEIVED, Lane.REPLAY: REPLAY}
-
-
-Ask = Callable[[Arrival, Task, Callable[[Finding | None], None]], None]
-
-
-class Tasks(Protocol):
-    """Runs something beside; what it raises ends the process."""
-
-    def spawn(self, work: Coroutine[Any, Any, object]) -> None: ...
-
-
-@dataclass(frozen=True, slots=True)
-class Versions:
-    """Under which versions conversations can be analysed here."""
-
-    active: str
-    known: frozenset[str]
+_LOG_UNREAD = "the control log, which says what live traffic is analysed under, is not read yet"
 
 
 class Intake:
@@ -66,37 +38,25 @@ class Intake:
         ledger: Ledger,
         gaps: Gaps[tuple[Lane, int]],
         read_again: Callable[[Lane, int, int], Awaitable[None]],
-        window: BatchingWindow[Arrival],
+        accepting: Accepting,
         outbox: Outbox,
-        cache: FindingCache,
-        prefilter: Prefilter | None,
-        versions: Versions,
+        versions: LiveVersions,
+        is_log_read: Callable[[], bool],
         tasks: Tasks,
-        estimate_tokens: Callable[[Task], int],
-        on_waiting: Callable[[], None],
-        clock: Callable[[], float],
-        now: Callable[[], datetime],
     ) -> None:
         self.lane = lane
         self.undecodable = UndecodableLimit()
         self.is_taking = False
         """Whether a record is on its way in, be it that it waits for room."""
-        self.recall: Ask | None = None
-        """Asks whether a content is known elsewhere; None where nobody is asked."""
         self._topic = TOPIC_OF_LANE[lane]
         self._ledger = ledger
         self._gaps = gaps
         self._read_again = read_again
-        self._window = window
+        self._accepting = accepting
         self._outbox = outbox
-        self._cache = cache
-        self._prefilter = prefilter
         self._versions = versions
+        self._is_log_read = is_log_read
         self._tasks = tasks
-        self._estimate_tokens = estimate_tokens
-        self._on_waiting = on_waiting
-        self._clock = clock
-        self._now = now
 
     async def take(self, record: RawRecord, acknowledge: Callable[[], object]) -> None:
         """Take a record in. It comes again when a rebalance or the end of the process comes first."""
@@ -123,10 +83,13 @@ class Intake:
         if self.lane is Lane.LIVE and decoded.envelope.lane == Lane.REPLAY:
             self._ledger.done(place)  # a bulk import: its copy on the replay lane is analysed in its place
             return
-        version = await self._version_for(record, decoded.envelope, place)
-        if version is not None:
-            revision = revision_of(record, decoded.envelope)
-            self._accept(Arrival(self.lane, record, place, decoded.event, decoded.envelope, revision, version))
+        versions = await self._versions_for(record, decoded.envelope, place)
+        if versions:
+            event, envelope, revision = decoded.event, decoded.envelope, revision_of(record, decoded.envelope)
+            self._ledger.expect(place, versions)
+            self._accepting.accept(
+                [Arrival(self.lane, record, place, event, envelope, revision, version) for version in versions]
+            )
 
     async def _follows(self, record: RawRecord) -> bool:
         """Whether nothing is missing before the record; else the partition is read again, and the record comes then."""
@@ -147,66 +110,29 @@ class Intake:
     async def _put_aside(self, record: RawRecord, place: RecordPlace, error: UndecodableRecord) -> None:
         self.undecodable.note(is_undecodable=True)
         while self.undecodable.is_exceeded:
-            reason = self.undecodable.describe()
-            _log.error(
-                "lane_held", lane=self.lane.value, reason=reason, partition=record.partition, offset=record.offset
-            )
-            if not await self._ledger.block(place, reason):
+            if not await self._hold(record, place, self.undecodable.describe()):
                 return
         self._tasks.spawn(self._outbox.bury_undecodable(record, place, error.reason, error.detail))
 
-    async def _version_for(self, record: RawRecord, envelope: Envelope, place: RecordPlace) -> str | None:
-        """The version to analyse under; None when the record comes again. Holds the lane for an unknown version."""
-        asked = envelope.analysis_version if self.lane is Lane.REPLAY else None
-        while asked is not None and asked not in self._versions.known:
-            reason = f"a record asks for the analysis version {asked[:64]}, which this analyzer does not have"
-            _log.error(
-                "lane_held", lane=self.lane.value, reason=reason, partition=record.partition, offset=record.offset
-            )
-            if not await self._ledger.block(place, reason):
-                return None
-        return asked or self._versions.active
+    async def _versions_for(self, record: RawRecord, envelope: Envelope, place: RecordPlace) -> tuple[str, ...]:
+        """The versions to analyse under; none when the record comes again. Holds the lane for what is not to be had."""
+        while not self._is_log_read():
+            if not await self._ledger.block(place, _LOG_UNREAD):
+                return ()
+        while True:
+            wanted = self._wanted(envelope)
+            missing = [version for version in wanted if version not in self._versions.known]
+            if not missing:
+                return wanted
+            if not await self._hold(record, place, describe_missing(missing, self._versions.known)):
+                return ()
 
-    def _accept(self, arrival: Arrival) -> None:
-        skip = self._prefilter.decide(arrival.conversation.turns) if self._prefilter is not None else None
-        task = arrival.task()
-        tokens = self._estimate_tokens(task)
-        if skip is not None:
-            TOKENS_SAVED.labels("prefilter").inc(tokens)
-            self._skip(arrival, skip.reason, skip.rule_version)
-            return
-        finding = self._cache.get((arrival.conversation.content_hash, arrival.analysis_version))
-        if finding is not None:
-            self._known(arrival, finding, tokens, source="memory")
-        elif self.recall is None:
-            self._wait(arrival, task, tokens)
-        else:
-            self.recall(arrival, task, lambda known: self._recalled(arrival, task, tokens, known))
+    def _wanted(self, envelope: Envelope) -> tuple[str, ...]:
+        if self.lane is Lane.LIVE:
+            return self._versions.all
+        return (envelope.analysis_version or self._versions.active,)
 
-    def _recalled(self, arrival: Arrival, task: Task, tokens: int, known: Finding | None) -> None:
-        """The sink was asked. A call for the same content may have ended meanwhile."""
-        key = (arrival.conversation.content_hash, arrival.analysis_version)
-        finding = self._cache.get(key)
-        if finding is not None:
-            self._known(arrival, finding, tokens, source="memory")
-        elif known is not None:
-            self._cache.put(key, known)
-            self._known(arrival, known, tokens, source="sink")
-        else:
-            self._wait(arrival, task, tokens)
-
-    def _known(self, arrival: Arrival, finding: Finding, tokens: int, *, source: str) -> None:
-        CACHE_HITS.labels(source).inc()
-        TOKENS_SAVED.labels("cache").inc(tokens)
-        now = self._now()
-        insight = insight_of(arrival, finding, batch_id=CACHED_BATCH, started_at=now, now=now, is_repeated=True)
-        self._tasks.spawn(self._outbox.deliver(arrival, insight))
-
-    def _wait(self, arrival: Arrival, task: Task, tokens: int) -> None:
-        superseded = self._window.add(arrival, task, arrival.analysis_version, tokens=tokens, now=self._clock())
-        for older in superseded:
-            self._skip(older, SkipReason.SUPERSEDED, SUPERSEDED_RULE)
-        self._on_waiting()
-
-    def _skip(self, arrival: Arrival, reason: SkipReason, rule_version: int) -> None:
-        self._tasks.spawn(self._outbox.deliver(arrival, skipped(arrival, reason, rule_version, self._now())))
+    async def _hold(self, record: RawRecord, place: RecordPlace, reason: str) -> bool:
+        """Stop the lane at a record until somebody acts; False when it comes again."""
+        _log.error("lane_held", lane=self.lane.value, reason=reason, partition=record.partition, offset=record.offset)
+        return await self._ledger.block(place, reason)

@@ -1,12 +1,13 @@
 """What is between Kafka and its acknowledgement: the places of records in order, and room for more of them.
 
 Every record that a lane takes has a place here until its outcome is durable and everything before it is done too;
-only then its offset is acknowledged and its room is free. When the group rebalances all places are forgotten at
-once: the records come again, and what was under way for them is published but never acknowledged.
+only then its offset is acknowledged and its room is free. A record that is analysed under several versions has one
+place, and is done when its outcomes under all of them are durable. When the group rebalances all places are forgotten
+at once: the records come again, and what was under way for them is published but never acknowledged.
 """
 
 import asyncio
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 
 from schemas.event import Lane
@@ -24,8 +25,12 @@ class Receipt:
     lane: Lane
     size_bytes: int
     acknowledge: Callable[[], object]
-    is_paid: bool = False
-    """Its outcome came of a call."""
+    versions: frozenset[str] = frozenset()
+    """Under which versions outcomes are still to come, of a record that has several."""
+    paid_answers: int = 0
+    """Outcomes that came of a call."""
+    is_buried: bool = False
+    """Its dead letter is durable."""
 
 
 RecordPlace = Place[Receipt]
@@ -53,10 +58,10 @@ class Ledger:
     def close(self) -> int:
         """Take no new records and forget the old ones: a rebalance began, or the process ends.
 
-        Returns how many of them were paid for: they were answered behind one that was not, and come again.
+        Returns how many answers for them were paid for: they were answered behind one that was not, and come again.
         """
         self._is_open = False
-        paid = sum(receipt.is_paid for receipt in self._order.begin_generation())
+        paid = sum(receipt.paid_answers for receipt in self._order.begin_generation())
         for window in self._windows.values():
             window.clear()
         self._blocked.clear()
@@ -84,8 +89,21 @@ class Ledger:
             window.take(size_bytes)
         return place
 
-    def done(self, place: RecordPlace) -> None:
-        """The record's outcome is durable: acknowledge whatever is done at the head of its partition."""
+    @staticmethod
+    def expect(place: RecordPlace, versions: Collection[str]) -> None:
+        """The record gets an outcome under each of these versions."""
+        if len(versions) > 1:
+            place.receipt.versions = frozenset(versions)
+
+    def done(self, place: RecordPlace, version: str | None = None) -> None:
+        """The record's outcome under this version (or all that it gets) is durable.
+
+        Was it the last that is to come, whatever is done at the head of its partition is acknowledged.
+        """
+        if version is not None and place.receipt.versions:
+            place.receipt.versions -= {version}
+            if place.receipt.versions:
+                return
         for receipt in self._order.done(place):
             receipt.acknowledge()
             self._windows[receipt.lane].free(receipt.size_bytes)

@@ -12,7 +12,7 @@ BATCH_SIZE = Histogram(
     ["lane"],
     buckets=(1, 2, 5, 10, 20, 30, 40, 50),
 )
-BATCH_MAXIMUM = Gauge("undertone_analysis_batch_maximum", "The adaptive maximum of a batch.")
+BATCH_MAXIMUM = Gauge("undertone_analysis_batch_maximum", "The adaptive maximum of a batch, under the active version.")
 OUTCOMES = Counter("undertone_analysis_outcomes", "Outcomes published, by kind and lane.", ["kind", "lane"])
 SKIPPED = Counter("undertone_analysis_skipped", "Conversations that needed no engine, by rule.", ["reason"])
 FAILED = Counter("undertone_analysis_failed", "Conversations that could not be analysed, by reason.", ["reason"])
@@ -33,7 +33,8 @@ BARRIERS = Counter(
 )
 REPEATED = Counter(
     "undertone_analysis_repeated",
-    "Conversations whose answer was paid for and whose record comes again: it was given to another by a rebalance.",
+    "Conversations whose answer was paid for and whose record comes again: it was given to another by a rebalance. "
+    "Each version counts.",
 )
 TOKENS = Counter("undertone_analysis_tokens", "Tokens used, by direction.", ["direction"])
 TOKENS_SAVED = Counter(
@@ -59,7 +60,16 @@ QUEUE_DEPTH = Gauge("undertone_analysis_queue_depth", "Conversations that wait f
 OLDEST_WAITING_SECONDS = Gauge(
     "undertone_analysis_oldest_waiting_seconds", "Age in this process of the conversation that waits longest."
 )
-BREAKER_STATE = Gauge("undertone_analysis_breaker_state", "0 closed, 1 half open, 2 open.")
-HELD = Gauge("undertone_analysis_held", "1 while no call of the lane may start.", ["lane"])
+BREAKER_STATE = Gauge("undertone_analysis_breaker_state", "0 closed, 1 half open, 2 open; the worst of all engines.")
+HELD = Gauge("undertone_analysis_held", "1 while calls of the lane are held, under one version at least.", ["lane"])
 SHARE = Gauge("undertone_analysis_share", "This instance's part of the fleet's limits, 0 to 1.")
 REBALANCES = Counter("undertone_analysis_rebalances", "Rebalances of the group that this instance saw.")
+VERSION_LIVE = Gauge(
+    "undertone_analysis_version_live",
+    "Of each version that this instance has an engine for: 2 is active, 1 live traffic is analysed under it as well.",
+    ["analysis_version"],
+)
+VERSIONS_MISSING = Gauge(
+    "undertone_analysis_versions_missing",
+    "Versions that live traffic is to be analysed under and no engine here has: the live lane holds.",
+)

@@ -61,7 +61,7 @@ class Outbox:
                 await self._refused(arrival, outcome, error)
             else:
                 _count(outcome)
-                self._ledger.done(arrival.place)
+                self._ledger.done(arrival.place, arrival.analysis_version)
 
     async def _enqueue(self, arrival: Arrival, outcome: Outcome) -> Sent | None:
         """None when the send queue does not take it: `deliver_all` tries again and learns why."""
@@ -81,8 +81,16 @@ class Outbox:
         await self.fail(arrival, FailureReason.UNPUBLISHABLE, str(error), attempts=0)
 
     async def fail(self, arrival: Arrival, reason: FailureReason, detail: str, *, attempts: int) -> None:
-        """The conversation has no insight: dead letter, then AnalysisFailed, then it is done."""
-        await self.bury(arrival.record, DeadLetterReason(reason.value), detail)
+        """The conversation has no insight: dead letter, then AnalysisFailed, then it is done.
+
+        A record has one dead letter, whose id is its place: when it fails under a second version too, the first
+        failure's stands, and says under which version that was.
+        """
+        receipt = arrival.place.receipt
+        if not receipt.is_buried:
+            named = f"under {arrival.analysis_version}: {detail}" if receipt.versions else detail
+            await self.bury(arrival.record, DeadLetterReason(reason.value), named)
+            receipt.is_buried = True
         await self.deliver(arrival, failed(arrival, reason, detail, attempts, self._now()))
 
     async def bury_undecodable(

@@ -3,29 +3,35 @@
 from collections.abc import Awaitable, Callable, Mapping
 from datetime import UTC, datetime
 
-from schemas.analysis_control import HoldDeclared, SpendReserved, SpendSettled
+from schemas.analysis_control import ActiveVersionChanged, HoldDeclared, SpendReserved, SpendSettled
 from schemas.event import Event, Lane
 from schemas.topics import CONTROL
+from services.analyzer.accepting import Accepting
+from services.analyzer.agreements import Agreements
 from services.analyzer.arrivals import Arrival
 from services.analyzer.asking import Asking
-from services.analyzer.assembly import estimate_for, in_flight_window, permits_for, recall_for
-from services.analyzer.batching import LANES_IN_ORDER, BatchingWindow, BatchSize
+from services.analyzer.assembly import in_flight_window, recall_for, terms_of
+from services.analyzer.batch_size import BatchSize, BatchSizes
+from services.analyzer.batching import LANES_IN_ORDER, BatchingWindow
 from services.analyzer.cache import FindingCache
 from services.analyzer.calls import Calls
 from services.analyzer.control_log import Apply, ControlLog
 from services.analyzer.dispatch import Dispatcher
 from services.analyzer.gaps import Gaps
 from services.analyzer.holds import PROBE_ANSWERED, Holds
-from services.analyzer.intake import Intake, Versions
+from services.analyzer.intake import Intake
 from services.analyzer.ledger import Ledger
-from services.analyzer.llm.breaker import CircuitBreaker
+from services.analyzer.live_versions import LiveVersions
 from services.analyzer.metrics import REBALANCES, REPEATED
 from services.analyzer.options import Batching, PipelineOptions
 from services.analyzer.outbox import Outbox
 from services.analyzer.prefilter import Prefilter
+from services.analyzer.probing import Probing
+from services.analyzer.repeating import Repeating
 from services.analyzer.resources import Resources
 from services.analyzer.spending import Spending
 from services.analyzer.task_set import TaskSet
+from services.analyzer.terms import EveryPermits
 from services.runtime.logs import get_logger
 
 _log = get_logger(__name__)
@@ -37,10 +43,9 @@ class Pipeline:
     """Everything between a record and its outcome. The edge feeds `intakes` and tells of rebalances."""
 
     def __init__(self, options: PipelineOptions, resources: Resources) -> None:
-        engine, clocks = resources.engine, resources.clocks
+        engines, clocks = resources.engines, resources.clocks
         self._options = options
         self._clocks = clocks
-        self.engine = engine
         self.tasks = TaskSet()
         self.is_rebalancing = True
         self.assigned: Mapping[Lane, frozenset[int]] = {lane: frozenset() for lane in LANES_IN_ORDER}
@@ -49,52 +54,66 @@ class Pipeline:
         """Given by the edge: read a lane's partition again from an offset."""
         self.gaps: Gaps[tuple[Lane, int]] = Gaps()
         self.holds = Holds(clocks, on_end=self._hold_ended)
-        self.permits = permits_for(options, engine, clocks)
-        self.ledger = Ledger({lane: in_flight_window(options, engine) for lane in LANES_IN_ORDER})
+        self.terms = terms_of(options, engines, clocks)
+        self.versions = LiveVersions(engines[0].analysis_version, self.terms, clocks)
+        self.permits = EveryPermits(self.terms.values())
+        self.ledger = Ledger({lane: in_flight_window(options, self.terms) for lane in LANES_IN_ORDER})
         self.window = _window(options.batching)
         self._outbox = Outbox(resources.publisher, resources.dead_letters, self.ledger, _now)
-        self.spending = Spending(
-            options.daily_budget_usd,
-            engine=engine,
-            clocks=clocks,
-            declare=lambda event: self._outbox.declare(CONTROL, "spend", event),
-            instance=options.instance,
-            on_change=self._money_changed,
-        )
-        handlers: Mapping[type[Event], Apply] = {
-            HoldDeclared: self._hold_declared,
-            SpendReserved: self.spending.reserved,
-            SpendSettled: self.spending.settled,
-        }
-        self.control_log = ControlLog(resources.connection, handlers)
-        self.breaker = CircuitBreaker(
-            clock=clocks.monotonic,
-            threshold=options.breaker_threshold,
-            cooldown_seconds=options.breaker_cooldown_seconds,
-        )
+        self.spending = self._spending()
+        self.control_log = ControlLog(resources.connection, self._handlers(), self._log_read)
         self._cache = FindingCache(options.cache_size)
         self.dispatcher = self._dispatcher()
-        self.recall = recall_for(options, resources, self.ledger, self.tasks)
-        self.intakes = {lane: self._intake(lane) for lane in LANES_IN_ORDER}
+        self.recall = recall_for(options, resources, self.terms, self.ledger, self.tasks)
+        accepting = self._accepting()
+        self.intakes = {lane: self._intake(lane, accepting) for lane in LANES_IN_ORDER}
+        self.repeating = Repeating(
+            self.versions,
+            is_ours=lambda: self._is_first() and self.control_log.is_caught_up,
+            declare=lambda event: self._outbox.declare(CONTROL, "active-version", event),
+        )
+
+    def _spending(self) -> Spending:
+        return Spending(
+            self._options.daily_budget_usd,
+            engines={version: terms.engine for version, terms in self.terms.items()},
+            clocks=self._clocks,
+            declare=lambda event: self._outbox.declare(CONTROL, "spend", event),
+            instance=self._options.instance,
+            on_change=self._look_again,
+        )
+
+    def _handlers(self) -> Mapping[type[Event], Apply]:
+        agreements = Agreements(
+            self.holds,
+            self.versions,
+            slow_down=self.permits.slow_down,
+            on_hold=self._look_again,
+            on_versions=self._look_again_at_versions,
+        )
+        return {
+            HoldDeclared: agreements.hold_declared,
+            SpendReserved: self.spending.reserved,
+            SpendSettled: self.spending.settled,
+            ActiveVersionChanged: agreements.version_changed,
+        }
 
     def _dispatcher(self) -> Dispatcher:
         return Dispatcher(
+            terms=self.terms,
             window=self.window,
-            permits=self.permits,
             holds=self.holds,
             spending=self.spending,
-            breaker=self.breaker,
+            probing=Probing(self.holds, self._is_first, self._declare_probe_answered),
             calls=self._calls(),
             tasks=self.tasks,
             is_ready=lambda: self.control_log.is_caught_up and not self.is_rebalancing,
-            is_prober=lambda: 0 in self.assigned[Lane.LIVE],
-            on_probe_answered=self._declare_probe_answered,
             clock=self._clocks.monotonic,
         )
 
     def _calls(self) -> Calls:
         asking = Asking(
-            engines={self.engine.analysis_version: self.engine},
+            engines={version: terms.engine for version, terms in self.terms.items()},
             window=self.window,
             ledger=self.ledger,
             outbox=self._outbox,
@@ -106,33 +125,41 @@ class Pipeline:
             window=self.window,
             ledger=self.ledger,
             outbox=self._outbox,
-            breaker=self.breaker,
             policy=self._options.policy,
             instance=self._options.instance,
         )
 
-    def _intake(self, lane: Lane) -> Intake:
+    def _accepting(self) -> Accepting:
         min_characters = self._options.prefilter_min_characters
-        version = self.engine.analysis_version
-        intake = Intake(
-            lane,
-            ledger=self.ledger,
-            gaps=self.gaps,
-            read_again=self._read_again,
+        return Accepting(
+            terms=self.terms,
             window=self.window,
             outbox=self._outbox,
             cache=self._cache,
             prefilter=None if min_characters is None else Prefilter(min_characters),
-            versions=Versions(version, frozenset({version})),
+            recall=None if self.recall is None else self.recall.ask,
             tasks=self.tasks,
-            estimate_tokens=estimate_for(self.engine),
             on_waiting=self.dispatcher.note_waiting,
             clock=self._clocks.monotonic,
             now=_now,
         )
-        if self.recall is not None:
-            intake.recall = self.recall.ask
-        return intake
+
+    def _intake(self, lane: Lane, accepting: Accepting) -> Intake:
+        return Intake(
+            lane,
+            ledger=self.ledger,
+            gaps=self.gaps,
+            read_again=self._read_again,
+            accepting=accepting,
+            outbox=self._outbox,
+            versions=self.versions,
+            is_log_read=lambda: self.control_log.is_caught_up,
+            tasks=self.tasks,
+        )
+
+    def _is_first(self) -> bool:
+        """Whether this instance does what one of the fleet has to do."""
+        return not self.is_rebalancing and 0 in self.assigned[Lane.LIVE]
 
     def rebalance_started(self) -> None:
         """Nothing is ours: drop what is in no call (it comes again), acknowledge nothing of before any more."""
@@ -155,6 +182,7 @@ class Pipeline:
             self.recall.assigned(frozenset[int]().union(*assigned.values()))
         self.ledger.open()
         self.dispatcher.wake()
+        self.repeating.look()
         counts = {lane.value: len(partitions) for lane, partitions in assigned.items()}
         _log.info("partitions_assigned", **counts, share=round(self.permits.share, 3))
 
@@ -186,26 +214,22 @@ class Pipeline:
         if self.recall is not None:
             self.recall.drop()
 
-    def _money_changed(self) -> None:
-        self.dispatcher.wake()
-
-    def _hold_declared(self, event: Event, declared_at: float, _: int) -> None:
-        assert isinstance(event, HoldDeclared)
-        if event.reason == PROBE_ANSWERED:
-            self.holds.apply(event, declared_at)
-            self.dispatcher.wake()
-            return
-        lane = event.lane.value if event.lane is not None else "all"
-        _log.warning("hold_declared", lane=lane, seconds=event.hold_seconds, reason=event.reason, by=event.declared_by)
-        self.holds.apply(event, declared_at)
-        if event.lane is None and self.holds.active():
-            self.permits.slow_down()  # everybody reads the same log, so everybody paces alike
+    def _look_again(self) -> None:
         self.dispatcher.wake()
 
     def _hold_ended(self, lane: Lane) -> None:
         """Somebody ended a lane's hold: look at the records that hold it, too."""
         self.intakes[lane].undecodable.forget()
         self.ledger.unblock(lane)
+
+    def _log_read(self) -> None:
+        self._look_again_at_versions()
+        self.dispatcher.wake()
+        self.repeating.look()
+
+    def _look_again_at_versions(self) -> None:
+        for lane in self.intakes:
+            self.ledger.unblock(lane)
 
     def _declare_probe_answered(self) -> None:
         event = HoldDeclared(hold_seconds=0, reason=PROBE_ANSWERED, declared_by=self._options.instance)
@@ -219,6 +243,6 @@ def _now() -> datetime:
 def _window(batching: Batching) -> BatchingWindow[Arrival]:
     return BatchingWindow(
         window_seconds=batching.window_seconds,
-        size=BatchSize(batching.min_batch, batching.start_batch, batching.max_batch),
+        sizes=BatchSizes(lambda: BatchSize(batching.min_batch, batching.start_batch, batching.max_batch)),
         token_budget=batching.token_budget,
     )

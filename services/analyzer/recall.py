@@ -19,10 +19,10 @@ from schemas.event import Lane
 from services.analyzer.arrivals import Arrival
 from services.analyzer.batching import LANES_IN_ORDER, ContentKey
 from services.analyzer.engine import Finding, Task
-from services.analyzer.intake import Tasks
 from services.analyzer.ledger import Ledger
 from services.analyzer.lookup import PAIRS_AT_ONCE, Known, LookupFailed
 from services.analyzer.metrics import BARRIERS, LOOKUPS, NOT_LOOKED_UP
+from services.analyzer.task_set import Tasks
 from services.runtime.logs import get_logger
 
 _log = get_logger(__name__)

@@ -8,7 +8,11 @@ from pydantic_settings import SettingsConfigDict
 from services.runtime.settings import Port, SharedSettings
 
 MIB = 1024 * 1024
+LONGEST_MODEL = 100
+"""Characters of a model's name."""
 XAI_ADDRESS = "https://api.x.ai/"
+OFFLINE = "offline"
+"""How the engine without an LLM is named."""
 Seconds = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 
 
@@ -27,7 +31,7 @@ class AnalyzerSettings(SharedSettings):
         pattern=r"^https?://",
         description="Where the LLM is: an endpoint that speaks Chat Completions.",
     )
-    llm_model: Annotated[str, Field(min_length=1, max_length=100)] = Field(
+    llm_model: Annotated[str, Field(min_length=1, max_length=LONGEST_MODEL)] = Field(
         default="grok-4.3", description="The model; part of the analysis version."
     )
     llm_timeout_seconds: Seconds = Field(default=60, description="Longest wait for an answer of the LLM.")
@@ -45,6 +49,11 @@ class AnalyzerSettings(SharedSettings):
     )
     xai_api_key: SecretStr | None = Field(
         default=None, validation_alias="XAI_API_KEY", description="The key of the LLM's provider."
+    )
+    further_engines: str = Field(
+        default="",
+        description="Further engines, separated by commas: `offline`, or models at the same endpoint. Each gives an "
+        "analysis version, to be tried beside the own one or asked for by a replay.",
     )
     prefilter: Literal["on", "off"] = Field(
         default="on", description="`off` analyses also what is too short, only links, or a mere greeting."
@@ -125,6 +134,22 @@ class AnalyzerSettings(SharedSettings):
     def uses_llm(self) -> bool:
         """Whether the LLM judges."""
         return self.engine == "llm" or (self.engine == "auto" and self.xai_api_key is not None)
+
+    @property
+    def named_further_engines(self) -> tuple[str, ...]:
+        """`offline` or the name of a model, each."""
+        return tuple(name.strip() for name in self.further_engines.split(",")) if self.further_engines.strip() else ()
+
+    @model_validator(mode="after")
+    def _further_engines_can_be_opened(self) -> Self:
+        for name in self.named_further_engines:
+            if not name:
+                raise ValueError("ANALYZER_FURTHER_ENGINES has an empty entry: engines are separated by single commas")
+            if len(name) > LONGEST_MODEL or not name.isprintable() or " " in name:
+                raise ValueError(f"ANALYZER_FURTHER_ENGINES: {name[:40]!r} is neither `offline` nor a model")
+            if name != OFFLINE and self.xai_api_key is None and self.llm_base_url.startswith(XAI_ADDRESS):
+                raise ValueError(f"XAI_API_KEY: ANALYZER_FURTHER_ENGINES names the model {name}, which needs a key")
+        return self
 
     @model_validator(mode="after")
     def _llm_can_be_called(self) -> Self:

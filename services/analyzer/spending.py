@@ -1,8 +1,9 @@
 """The budget at work: asks for blocks and settles them through the control log, and says when a lane must wait."""
 
 import asyncio
-from collections.abc import Awaitable, Callable, Collection, Sequence
+from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from contextlib import suppress
+from dataclasses import replace
 from typing import Final, Protocol, runtime_checkable
 
 from schemas.analysis_control import SpendReserved, SpendSettled
@@ -30,20 +31,27 @@ class EstimatesCost(Protocol):
 
 
 class Spending:
-    """Money for the calls of this instance. `daily_usd` None is no limit; engines that cost nothing need none."""
+    """Money for the calls of this instance, whichever engine they are of: the budget is one, prices are each one's own.
+
+    `daily_usd` None is no limit; engines that cost nothing need none.
+    """
 
     def __init__(
         self,
         daily_usd: float | None,
         *,
-        engine: Engine,
+        engines: Mapping[str, Engine],
         clocks: Clocks,
         declare: Callable[[Event], Awaitable[None]],
         instance: str,
         on_change: Callable[[], None],
     ) -> None:
         self.daily_usd = daily_usd
-        self._costs = engine if isinstance(engine, EstimatesCost) and engine.is_paced else None
+        self._costs = {
+            version: engine
+            for version, engine in engines.items()
+            if isinstance(engine, EstimatesCost) and engine.is_paced
+        }
         self._clocks = clocks
         self._declare = declare
         self._instance = instance
@@ -53,16 +61,15 @@ class Spending:
         self._changed = asyncio.Event()
         self._told: frozenset[Lane] = frozenset()
 
-    def take(self, lane: Lane, tasks: Sequence[Task]) -> Charge | None:
-        """The most that a call for these may cost; None when there is no money now: `short_lanes` says for how long."""
-        if self._costs is None or self.daily_usd is None:
+    def take(self, version: str, lane: Lane, tasks: Sequence[Task]) -> Charge | None:
+        """The most that a call under a version may cost; None: no money now, `short_lanes` says for how long."""
+        engine = self._costs.get(version)
+        if engine is None:
             return Charge()
-        most_usd = self._costs.most_usd(tasks)
-        if most_usd <= 0:
-            return Charge()
-        charge = self._wallet.take(lane, most_usd)
+        most_usd = engine.most_usd(tasks) if self.daily_usd is not None else 0.0
+        charge = self._wallet.take(lane, most_usd) if most_usd > 0 else Charge()
         self._changed.set()  # perhaps more is needed soon
-        return charge
+        return charge and replace(charge, estimated_usd=engine.estimate_usage(tasks).cost_usd)
 
     def release(self, charge: Charge, spent_usd: float | None) -> None:
         """The call ended, and cost so much; None when nobody knows."""
@@ -114,7 +121,7 @@ class Spending:
 
     async def run(self) -> None:
         """Ask and settle, for ever."""
-        if self._costs is None or self.daily_usd is None:
+        if not self._costs or self.daily_usd is None:
             return
         while True:
             self._changed.clear()

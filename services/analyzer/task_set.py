@@ -2,7 +2,13 @@
 
 import asyncio
 from collections.abc import Coroutine
-from typing import Any
+from typing import Any, Protocol
+
+
+class Tasks(Protocol):
+    """Runs something beside; what it raises ends the process."""
+
+    def spawn(self, work: Coroutine[Any, Any, object]) -> None: ...
 
 
 class TaskSet:

@@ -62,10 +62,10 @@ class InProcess(Health):
     task: "asyncio.Task[int] | None" = None
 
     @classmethod
-    async def start(cls, connection: KafkaConnection, engine: Engine, **overrides: Any) -> "InProcess":
+    async def start(cls, connection: KafkaConnection, *engines: Engine, **overrides: Any) -> "InProcess":
         settings = settings_for(connection, **overrides)
         analyzer = cls(settings.port)
-        analyzer.task = asyncio.create_task(run_analyzer(settings, analyzer.stopping, lambda _: nullcontext(engine)))
+        analyzer.task = asyncio.create_task(run_analyzer(settings, analyzer.stopping, lambda _: nullcontext(engines)))
         return analyzer
 
     async def stop(self) -> int:

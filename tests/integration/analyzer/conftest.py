@@ -37,9 +37,9 @@ async def start_here(connection: KafkaConnection) -> AsyncIterator[StartHere]:
     """Start analyzers in this process; those that a test left running are stopped."""
     started: list[InProcess] = []
 
-    async def start(engine: Engine, **overrides: Any) -> InProcess:
+    async def start(*engines: Engine, **overrides: Any) -> InProcess:
         overrides.setdefault("drain_seconds", 2)
-        analyzer = await InProcess.start(connection, engine, **overrides)
+        analyzer = await InProcess.start(connection, *engines, **overrides)
         started.append(analyzer)
         return analyzer
 

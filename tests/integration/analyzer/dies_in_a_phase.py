@@ -9,10 +9,11 @@ from typing import Any
 from schemas.outcome import Outcome
 from services.analyzer.__main__ import main
 from services.analyzer.arrivals import Arrival
-from services.analyzer.asking import Asking, Permission
+from services.analyzer.asking import Asking
 from services.analyzer.ledger import Ledger, RecordPlace
 from services.analyzer.llm.client import ChatClient, Completion, Request
 from services.analyzer.outbox import Outbox
+from services.analyzer.permissions import Permission
 
 PHASES = ("permitted", "sent", "answered", "published", "acknowledged")
 
@@ -50,9 +51,9 @@ def _dies(death: _Death) -> None:
         await deliver_all(outbox, outcomes)
         death.reached("acknowledged")  # in this process; what Kafka knows of it is half a second older
 
-    def published(ledger: Ledger, place: RecordPlace) -> None:
+    def published(ledger: Ledger, place: RecordPlace, version: str | None = None) -> None:
         death.reached("published")
-        done(ledger, place)
+        done(ledger, place, version)
 
     patched: dict[Any, dict[str, Any]] = {
         Asking: {"_wait_for_start": staticmethod(permitted)},

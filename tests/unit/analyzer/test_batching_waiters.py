@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from schemas.event import Lane, Revision
 from services.analyzer.batching import Work
 from tests.unit.analyzer.fakes import FakeWaiter
-from tests.unit.analyzer.windows import V1, a_task, a_window, add, contents_of
+from tests.unit.analyzer.windows import V1, a_task, a_window, add, contents_of, queues
 
 
 def test_only_the_newest_waiting_revision_of_a_conversation_is_analysed() -> None:
@@ -19,7 +19,7 @@ def test_only_the_newest_waiting_revision_of_a_conversation_is_analysed() -> Non
     assert superseded == [first]
     late, superseded = add(window, "c", of="conv", revision=1)
     assert superseded == [late]
-    batch = window.close(1, ())
+    batch = window.close(1, queues())
     assert batch is not None
     assert [work.waiters for work in batch.works] == [[second]]
 
@@ -35,7 +35,7 @@ def test_a_replay_never_supersedes_what_is_live() -> None:
 def test_what_is_in_a_call_is_not_superseded() -> None:
     window = a_window()
     add(window, "a", of="conv", revision=1)
-    window.close(1, ())
+    window.close(1, queues())
     _, superseded = add(window, "b", of="conv", revision=2)
     assert superseded == []
 
@@ -44,27 +44,27 @@ def test_equal_content_is_sent_once_whether_it_waits_or_is_in_a_call() -> None:
     window = a_window()
     first, _ = add(window, "same", of="x")
     second, _ = add(window, "same", of="y")
-    batch = window.close(1, ())
+    batch = window.close(1, queues())
     assert batch is not None
     (work,) = batch.works
     third, _ = add(window, "same", of="z")
     assert work.waiters == [first, second, third]
-    assert window.ready_at(()) is None
+    assert window.ready_at(queues()) is None
     window.finish(work)
     add(window, "same", of="z")
-    assert contents_of(window.close(9, ())) == ["same"]
+    assert contents_of(window.close(9, queues())) == ["same"]
 
 
 def test_a_then_b_then_a_again_ends_with_the_last_a_joining_the_first() -> None:
     window = a_window()
     add(window, "A", of="conv", revision=1)
-    batch = window.close(1, ())
+    batch = window.close(1, queues())
     assert batch is not None
     older, _ = add(window, "B", of="conv", revision=2)
     newest, superseded = add(window, "A", of="conv", revision=3)
     assert superseded == [older]
     assert batch.works[0].waiters[-1] is newest
-    assert window.close(9, ()) is None
+    assert window.close(9, queues()) is None
 
 
 def test_a_conversation_that_shares_its_content_survives_the_others_superseding() -> None:
@@ -72,7 +72,7 @@ def test_a_conversation_that_shares_its_content_survives_the_others_superseding(
     add(window, "same", of="x", revision=1)
     other, _ = add(window, "same", of="y", revision=1)
     add(window, "new", of="x", revision=2)
-    batch = window.close(1, ())
+    batch = window.close(1, queues())
     assert batch is not None
     assert contents_of(batch) == ["same", "new"]
     assert batch.works[0].waiters == [other]
@@ -83,10 +83,10 @@ def test_what_a_replay_waits_for_goes_live_when_somebody_live_waits_for_it() -> 
     add(window, "same", of="x", lane=Lane.REPLAY)
     add(window, "same", of="y")
     assert (window.waiting(Lane.LIVE), window.waiting(Lane.REPLAY)) == (1, 0)
-    batch = window.close(1, {Lane.REPLAY})
+    batch = window.close(1, queues({Lane.REPLAY}))
     assert batch is not None
     assert batch.lane is Lane.LIVE
-    assert window.close(1, ()) is None
+    assert window.close(1, queues()) is None
 
 
 class Model:
@@ -111,7 +111,7 @@ class Model:
         self.leave(self.window.add(waiter, a_task(str(content)), V1, tokens=1, now=self.now))
 
     def close(self, held: tuple[Lane, ...]) -> bool:
-        batch = self.window.close(self.now, held)
+        batch = self.window.close(self.now, queues(held))
         if batch is None:
             return False
         assert 1 <= len(batch.works) <= self.start

@@ -117,3 +117,18 @@ def test_a_new_hold_is_followed_by_a_new_probe() -> None:
     assert not holds.awaits_probe()
     clock.advance(6)
     assert holds.awaits_probe()
+
+
+def test_what_a_provider_asked_for_holds_engines_that_cost_only() -> None:
+    clock = FakeClock()
+    holds = Holds(clock.clocks)
+    holds.apply(HoldDeclared(hold_seconds=60, paid_only=True, reason="429", declared_by="analyzer-1"), clock.wall())
+    assert set(holds.active()) == {Lane.LIVE, Lane.REPLAY}
+    assert holds.active(costs=False) == {}
+    holds.apply(_hold(5, Lane.LIVE), clock.wall())
+    assert set(holds.active(costs=False)) == {Lane.LIVE}
+    assert holds.active()[Lane.LIVE].until == pytest.approx(clock.now + 60), "the later end counts"
+    clock.advance(6)
+    assert holds.active(costs=False) == {}
+    holds.apply(_hold(0), clock.wall())
+    assert holds.active() == {}

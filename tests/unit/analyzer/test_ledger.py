@@ -110,8 +110,37 @@ async def test_a_rebalance_tells_how_many_answered_records_come_again() -> None:
     places = [await ledger.admit(Lane.LIVE, 0, offset, 5, acknowledged.of(offset)) for offset in range(5)]
     for place in (places[0], places[2], places[3]):  # 1 is not answered yet, so 2 and 3 wait behind it
         assert place is not None
-        place.receipt.is_paid = place is not places[3]
+        place.receipt.paid_answers += place is not places[3]
         ledger.done(place)
     assert acknowledged == [0]
     assert ledger.close() == 1, "3 was answered for nothing, 0 is acknowledged"
     assert ledger.close() == 0
+
+
+async def test_a_record_under_two_versions_is_acknowledged_when_both_outcomes_are_out() -> None:
+    ledger, acknowledged = _ledger(), Acknowledged()
+    place = await ledger.admit(Lane.LIVE, 0, 7, 5, acknowledged.of(7))
+    assert place is not None
+    ledger.expect(place, ("offline-1", "grok-4.3-p1"))
+    ledger.done(place, "grok-4.3-p1")
+    ledger.done(place, "grok-4.3-p1")
+    assert acknowledged == []
+    assert ledger.window(Lane.LIVE).count == 1, "its room is taken until then"
+    ledger.done(place, "offline-1")
+    assert acknowledged == [7]
+    ledger.done(place, "offline-1")
+    assert acknowledged == [7]
+    assert ledger.window(Lane.LIVE).count == 0
+
+
+async def test_a_rebalance_counts_each_paid_answer_of_a_record_that_comes_again() -> None:
+    ledger, acknowledged = _ledger(), Acknowledged()
+    place = await ledger.admit(Lane.LIVE, 0, 7, 5, acknowledged.of(7))
+    assert place is not None
+    ledger.expect(place, ("paid-1", "paid-2", "free-1"))
+    for version in ("paid-1", "paid-2"):
+        place.receipt.paid_answers += 1
+        ledger.done(place, version)
+    assert ledger.close() == 2
+    ledger.done(place, "free-1")
+    assert acknowledged == []

@@ -3,7 +3,9 @@
 import pytest
 
 from services.analyzer.agents import check_buffer
-from services.analyzer.resources import llm_options
+from services.analyzer.engine import EngineMisconfigured
+from services.analyzer.llm.options import PRICES
+from services.analyzer.resources import llm_options, open_engines
 from services.analyzer.settings import AnalyzerSettings
 from services.runtime.settings import load_settings
 
@@ -19,6 +21,9 @@ from services.runtime.settings import load_settings
         ({"ANALYZER_LLM_PRICE_INPUT_USD": "1"}, "ANALYZER_LLM_PRICE_OUTPUT_USD"),
         ({"ANALYZER_LLM_BASE_URL": "ftp://x"}, "ANALYZER_LLM_BASE_URL"),
         ({"ANALYZER_PORT": "99999"}, "ANALYZER_PORT"),
+        ({"ANALYZER_FURTHER_ENGINES": "offline,,grok-4"}, "ANALYZER_FURTHER_ENGINES"),
+        ({"ANALYZER_FURTHER_ENGINES": "grok 4"}, "ANALYZER_FURTHER_ENGINES"),
+        ({"ANALYZER_FURTHER_ENGINES": "grok-4"}, "XAI_API_KEY"),
     ],
 )
 def test_a_wrong_setting_is_named(
@@ -61,3 +66,30 @@ def test_a_lane_with_too_many_partitions_is_refused_since_a_held_lane_would_stop
     check_buffer(12)
     with pytest.raises(ValueError, match="13 partitions"):
         check_buffer(13)
+
+
+def _with_further(names: str, **more: object) -> AnalyzerSettings:
+    values = {"engine": "llm", "llm_base_url": "http://127.0.0.1:8010/v1", "llm_model": "own", "further_engines": names}
+    return AnalyzerSettings.model_validate({**values, **more})
+
+
+async def test_further_engines_are_opened_behind_the_own_one() -> None:
+    assert AnalyzerSettings().named_further_engines == ()
+    async with open_engines(_with_further(" offline , another/model ")) as engines:
+        versions = [engine.analysis_version for engine in engines]
+        assert versions == ["own-p1", "offline-1", "another-model-p1"]
+        assert [engine.is_paced for engine in engines] == [True, False, True]
+
+
+@pytest.mark.parametrize("names", ["own", "offline,offline", "a/b,a-b"])
+async def test_two_engines_of_one_analysis_version_end_the_start(names: str) -> None:
+    with pytest.raises(EngineMisconfigured, match=r"ANALYZER_FURTHER_ENGINES names .* already"):
+        async with open_engines(_with_further(names)):
+            pass
+
+
+def test_given_prices_are_the_own_models_and_those_of_models_that_nobody_knows() -> None:
+    settings = _with_further("grok-4.3,unknown", llm_price_input_usd=2, llm_price_output_usd=4)
+    assert llm_options(settings).price.output_usd == 4
+    assert llm_options(settings, "unknown").price.output_usd == 4
+    assert llm_options(settings, "grok-4.3").price == PRICES["grok-4.3"]
