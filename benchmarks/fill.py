@@ -33,6 +33,7 @@ _SETTINGS = {
     "work_mem": "256MB",
     "jit": "off",
     "statement_timeout": "0",
+    "session_replication_role": "replica",  # no triggers: what they count is counted once, at the end
 }
 
 
@@ -58,15 +59,27 @@ class Progress:
         print(f"{time.monotonic() - self.begun:6.1f} s  {what}", flush=True)
 
 
+@dataclass(frozen=True, slots=True)
+class Week:
+    """What is drawn: so many insights over so many days, up to now or from a moment on."""
+
+    insights: int
+    days: int = 7
+    start: datetime | None = None
+    drawn: str = sql.DRAWN
+    """A statement that gives rows by their numbers, as fill_statements.DRAWN does."""
+    is_kept: bool = True
+    """Whether the tables survive a crash: a test's need not, and are filled sooner."""
+
+
 class Filling:
     """One database being filled."""
 
-    def __init__(self, pool: asyncpg.Pool, insights: int, days: int) -> None:
+    def __init__(self, pool: asyncpg.Pool, week: Week) -> None:
         self._pool = pool
-        self._insights = insights
-        self._days = days
-        self._start = datetime.now(UTC) - timedelta(days=days)
-        self._progress = Progress(insights * len(sql.TABLES), time.monotonic())
+        self._week = week
+        self._start = week.start or datetime.now(UTC) - timedelta(days=week.days)
+        self._progress = Progress(week.insights * len(sql.TABLES), time.monotonic())
 
     async def run(self) -> None:
         """Rows, indexes, rollups."""
@@ -86,11 +99,13 @@ class Filling:
             indexes = await connection.fetch(sql.INDEXES, table)
             for index in indexes:
                 await connection.execute(index["drop"])
-            statement = f"WITH drawn AS ({sql.DRAWN}) {sql.TABLES[table]}"
-            for low in range(0, self._insights, CHUNK):
-                high = min(low + CHUNK, self._insights)
-                seconds = self._days * 86_400
-                await connection.execute(statement, self._start, seconds, self._insights, self._days, low, high)
+            if not self._week.is_kept:
+                await connection.execute(f"ALTER TABLE {table} SET UNLOGGED")
+            statement = f"WITH drawn AS ({self._week.drawn}) {sql.TABLES[table]}"
+            total, seconds = self._week.insights, self._week.days * 86_400
+            for low in range(0, total, CHUNK):
+                high = min(low + CHUNK, total)
+                await connection.execute(statement, self._start, seconds, total, low, high)
                 self._progress.add(high - low)
             for index in indexes:
                 await connection.execute(index["create"])
@@ -106,12 +121,12 @@ class Filling:
 
 
 @asynccontextmanager
-async def filling(url: str, insights: int, days: int = 7) -> AsyncIterator[Filling]:
+async def filling(url: str, week: Week) -> AsyncIterator[Filling]:
     """A migrated, empty database to be filled."""
     async with asyncpg.create_pool(
         url, min_size=0, max_size=_AT_ONCE, server_settings=_SETTINGS, command_timeout=None
     ) as pool:
-        yield Filling(pool, insights, days)
+        yield Filling(pool, week)
 
 
 async def fill(options: argparse.Namespace) -> None:
@@ -119,7 +134,7 @@ async def fill(options: argparse.Namespace) -> None:
     if options.replace:
         await asyncio.to_thread(drop_database, options.postgres, options.database)
     url = await asyncio.to_thread(create_migrated_database, options.postgres, options.database)
-    async with filling(url, options.insights, options.days) as database:
+    async with filling(url, Week(options.insights, options.days)) as database:
         await database.run()
         if options.recount and await database.recount():
             raise SystemExit(1)

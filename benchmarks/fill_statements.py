@@ -17,7 +17,7 @@ DRAWN = """
         SELECT n,
             $1::timestamptz + make_interval(secs => $2::float8 * (
                 (n + 0.5::float8) / $3::float8
-                - 0.5 * sin(2 * pi() * $4::float8 * (n + 0.5::float8) / $3::float8) / (2 * pi() * $4::float8)
+                - 0.5 * sin(2 * pi() * days * (n + 0.5::float8) / $3::float8) / (2 * pi() * days)
             )) AS occurred_at,
             (ARRAY['chat', 'chat', 'chat', 'chat', 'mail', 'mail', 'phone', NULL])[1 + (drawn & 7)] AS channel,
             (ARRAY['Hello. ', 'Good morning. ', 'Hi there, ', ''])[1 + (drawn >> 3 & 3)] AS greeting,
@@ -38,11 +38,12 @@ DRAWN = """
             (drawn >> 15 & 16383)::integer AS noise,
             (4000 + (drawn >> 29 & 4095)) / 8192.0::float8 AS confidence
         FROM (
-            SELECT n, hashint8extended(n, 1) AS drawn FROM generate_series($5::bigint, $6::bigint - 1) AS n
+            SELECT n, hashint8extended(n, 1) AS drawn, $2::float8 / 86400 AS days
+            FROM generate_series($4::bigint, $5::bigint - 1) AS n
         ) numbers
     ) d
 """
-"""$1 start, $2 seconds, $3 how many in all, $4 days, $5 and $6 the numbers to draw."""
+"""$1 start, $2 seconds, $3 how many in all, $4 and $5 the numbers to draw."""
 
 _SENTIMENT = "(CASE WHEN score > 2000 THEN 'positive' WHEN score < -2000 THEN 'negative' ELSE 'neutral' END)::sentiment"
 _REVISION_MS = "(extract(epoch FROM occurred_at) * 1000)::bigint"
@@ -126,9 +127,18 @@ _STATUS_HOURS = """
         sum(completed)
     FROM rollup_status_minutes GROUP BY 1, 2
 """
-ROLLUPS = (_MINUTES, _STATUS_MINUTES, _HOURS, _STATUS_HOURS)
+_COVERAGE = """
+    INSERT INTO coverage_hours (version_id, bucket, completed, skipped, failed)
+    SELECT o.version_id, date_bin('1 hour', c.occurred_at, '2000-01-01Z'),
+        count(*) FILTER (WHERE o.kind = 'completed'), count(*) FILTER (WHERE o.kind = 'skipped'),
+        count(*) FILTER (WHERE o.kind = 'failed')
+    FROM conversations c JOIN current_outcomes o ON o.conversation_id = c.conversation_id
+        AND (o.revision_ms, o.revision_offset) >= (c.revision_ms, c.revision_offset)
+    GROUP BY 1, 2
+"""
+ROLLUPS = (_MINUTES, _STATUS_MINUTES, _HOURS, _STATUS_HOURS, _COVERAGE)
 """Counts of the rows that are there, in this order."""
-ROLLUP_TABLES = ("rollup_minutes", "rollup_hours", "rollup_status_minutes", "rollup_status_hours")
+ROLLUP_TABLES = ("rollup_minutes", "rollup_hours", "rollup_status_minutes", "rollup_status_hours", "coverage_hours")
 
 INDEXES = """
     SELECT CASE WHEN c.oid IS NULL THEN format('DROP INDEX %s', i.indexrelid::regclass)

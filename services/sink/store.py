@@ -24,7 +24,7 @@ from services.sink.failures import SERIALIZATION, Fenced
 from services.sink.merge import newest_postings, standings
 from services.sink.metrics import TRANSACTION_RETRIES
 from services.sink.sql import conversations, dead_letters, offsets, outcomes, versions
-from services.sink.versions import VersionRegistry, read_versions
+from services.sink.versions import KnownVersions, VersionRegistry, note_seen, read_versions
 
 _ATTEMPTS = 10
 """How often a transaction is run that meets another one; each time one of the two gets through."""
@@ -78,9 +78,11 @@ class Store:
     async def _store(self, batch: Batch, claims: Claims) -> None:
         async with self._transaction(batch, claims) as connection:
             known = await read_versions(connection)
-            await _write_outcomes(connection, batch, known.ids)
+            if known.awaited:
+                await note_seen(connection, known, batch)
+            await _write_outcomes(connection, batch, known)
             await _write_conversations(connection, batch, known.followed)
-            await _write_started(connection, batch, known.ids)
+            await _write_started(connection, batch, known.all_ids)
             for row in batch.dead_letters:
                 await connection.execute(dead_letters.KEEP, *dead_letter_values(row))
 
@@ -104,11 +106,16 @@ class Store:
             yield connection
 
 
-async def _write_outcomes(connection: Any, batch: Batch, ids: VersionIds) -> None:
-    if batch.insights:
-        await connection.fetchval(outcomes.INSIGHTS, *insight_columns(batch.insights, ids, batch.places))
-    if batch.outcomes:
-        await connection.fetchval(outcomes.OUTCOMES, *outcome_columns(standings(batch.outcomes), ids))
+async def _write_outcomes(connection: Any, batch: Batch, known: KnownVersions) -> None:
+    """What came under a retired version is left out: its rows are leaving."""
+    insights, rows = batch.insights, batch.outcomes
+    if known.retired:
+        insights = [one for one in insights if one.analysis_version not in known.retired]
+        rows = [one for one in rows if one.version not in known.retired]
+    if insights:
+        await connection.fetchval(outcomes.INSIGHTS, *insight_columns(insights, known.ids, batch.places))
+    if rows:
+        await connection.fetchval(outcomes.OUTCOMES, *outcome_columns(standings(rows), known.ids))
 
 
 async def _write_conversations(connection: Any, batch: Batch, followed: Sequence[int]) -> None:

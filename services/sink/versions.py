@@ -1,18 +1,20 @@
-"""Analysis versions: which the sink knows, and which one is active.
+"""Analysis versions: which the sink knows, which one is active, and what was stored of live traffic under them.
 
 The first version ever seen becomes active. Later a version that live traffic comes under for the first time becomes
-active: the operator switched the engine. A version that is known already is activated by an operator only.
-A conversation's status follows the active version, or else the latest one that was active before: what the engine of
-yesterday finished stays finished.
+active: the operator switched the engine. That ends with the first decision of a person (versioning/): from then on
+only people activate versions. A conversation's status follows the active version, or else the latest one that was
+active before: what the engine of yesterday finished stays finished.
 """
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from datetime import datetime
 from typing import Any
 
 import asyncpg
 
 from services.runtime.logs import get_logger
+from services.sink.batch import Batch
 from services.sink.columns import VersionIds
 from services.sink.sql import versions as sql
 
@@ -20,25 +22,78 @@ _log = get_logger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
+class Awaited:
+    """A version that live traffic is analysed under since `live_since`, until a posting and an outcome showed it."""
+
+    version_id: int
+    name: str
+    live_since: datetime
+
+
+@dataclass(frozen=True, slots=True)
 class KnownVersions:
-    """The ids of all versions by name; `followed` are those that are or were active, the active one first."""
+    """The ids of all versions by name, but for retired ones.
+
+    `followed` are those that are or were active, the active one first.
+    """
 
     ids: VersionIds
     followed: Sequence[int]
     active: str | None
+    retired: VersionIds = field(default_factory=dict)
+    awaited: Sequence[Awaited] = ()
+    is_catching_up: bool = False
+    """Whether the active version was promoted although it lacked conversations, and may lack some still."""
 
     def name_of(self, version_id: int) -> str:
-        """The name of a version that is known."""
-        return next(name for name, known_id in self.ids.items() if known_id == version_id)
+        """The name of a version that is known, retired or not."""
+        named = (name for ids in (self.ids, self.retired) for name, known_id in ids.items() if known_id == version_id)
+        return next(named)
+
+    @property
+    def all_ids(self) -> VersionIds:
+        """Those of retired versions, too."""
+        return {**self.ids, **self.retired}
 
 
 async def read_versions(connection: Any) -> KnownVersions:
     """What is known now."""
     rows = await connection.fetch(sql.ALL)
+    kept = [row for row in rows if row["state"] != "retired"]
+    active = next((row for row in kept if row["state"] == "active"), None)
     return KnownVersions(
-        ids={row["name"]: row["version_id"] for row in rows},
-        followed=[row["version_id"] for row in rows if row["activated_at"] is not None],
-        active=next((row["name"] for row in rows if row["state"] == "active"), None),
+        ids={row["name"]: row["version_id"] for row in kept},
+        followed=[row["version_id"] for row in kept if row["activated_at"] is not None],
+        active=active and active["name"],
+        retired={row["name"]: row["version_id"] for row in rows if row["state"] == "retired"},
+        awaited=[
+            Awaited(row["version_id"], row["name"], row["live_since"])
+            for row in kept
+            if row["live_since"] is not None and (row["posting_seen_at"] is None or row["outcome_seen_at"] is None)
+        ],
+        is_catching_up=active is not None and active["is_catching_up"],
+    )
+
+
+async def note_seen(connection: Any, known: KnownVersions, batch: Batch) -> None:
+    """Note what a batch shows of versions that live traffic was to be analysed under: whether it is.
+
+    Before any other row of the batch is written: sinks meet on these rows.
+    """
+    seen = [_seen_of(one, batch) for one in known.awaited]
+    if any(has_posting or has_outcome for _, has_posting, has_outcome in seen):
+        await connection.execute(sql.SEEN, *zip(*seen, strict=True))
+
+
+def _seen_of(awaited: Awaited, batch: Batch) -> tuple[int, bool, bool]:
+    since_ms = awaited.live_since.timestamp() * 1000
+    return (
+        awaited.version_id,
+        any(row.revision.timestamp_ms > since_ms for row in batch.conversations),
+        any(
+            row.is_live and row.version == awaited.name and row.revision.timestamp_ms > since_ms
+            for row in batch.outcomes
+        ),
     )
 
 
@@ -67,7 +122,7 @@ class VersionRegistry:
 async def _add(connection: Any, name: str, *, is_live: bool) -> None:
     if await connection.fetchval(sql.ADD, name) is None:
         return
-    if is_live or (await read_versions(connection)).active is None:
+    if (await read_versions(connection)).active is None or (is_live and not await connection.fetchval(sql.IS_DECIDED)):
         await connection.execute(sql.DEACTIVATE, name)
         await connection.execute(sql.ACTIVATE, name)
         _log.info("analysis_version_activated", analysis_version=name)

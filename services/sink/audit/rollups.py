@@ -1,6 +1,6 @@
 """Rollups against a recount of the rows that they stand for: they must always agree.
 
-All four are compared as of one moment, while the sinks go on writing. That moment is held until the end, so
+All are compared as of one moment, while the sinks go on writing. That moment is held until the end, so
 Postgres keeps what is updated meanwhile: with tens of millions of rows run it when there is room for that.
 """
 

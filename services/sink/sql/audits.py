@@ -16,6 +16,7 @@ _TABLES = {
     "rollup_hours": _INSIGHTS,
     "rollup_status_minutes": _STATUSES,
     "rollup_status_hours": _STATUSES,
+    "coverage": ("completed", "skipped", "failed"),
 }
 
 ROLLUPS = tuple(

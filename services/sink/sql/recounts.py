@@ -48,9 +48,29 @@ def _statuses(table: str, step: str) -> str:
     LIMIT 100"""
 
 
+_COVERAGE = """
+    WITH counted AS (
+        SELECT o.version_id, date_bin('1 hour', c.occurred_at, '2000-01-01Z') AS bucket,
+            count(*) FILTER (WHERE o.kind = 'completed') AS completed,
+            count(*) FILTER (WHERE o.kind = 'skipped') AS skipped,
+            count(*) FILTER (WHERE o.kind = 'failed') AS failed
+        FROM conversations c JOIN current_outcomes o ON o.conversation_id = c.conversation_id
+            AND (o.revision_ms, o.revision_offset) >= (c.revision_ms, c.revision_offset)
+        GROUP BY 1, 2
+    ), kept AS (
+        SELECT version_id, bucket, completed, skipped, failed FROM coverage
+        WHERE completed <> 0 OR skipped <> 0 OR failed <> 0
+    )
+    SELECT 'coverage' AS rollup, version_id, NULL AS channel, NULL AS subject, bucket,
+        to_jsonb(c) AS counted, to_jsonb(k) AS kept
+    FROM counted c FULL JOIN kept k USING (version_id, bucket)
+    WHERE (c.completed, c.skipped, c.failed) IS DISTINCT FROM (k.completed, k.skipped, k.failed)
+    LIMIT 100"""
+
 DIFFERENCES = (
     _insights("rollup_minutes", "1 minute"),
     _insights("rollup_hours", "1 hour"),
     _statuses("rollup_status_minutes", "1 minute"),
     _statuses("rollup_status_hours", "1 hour"),
+    _COVERAGE,
 )

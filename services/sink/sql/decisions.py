@@ -1,0 +1,85 @@
+"""What people decide on versions: trial, promotion, retirement; and telling the analyzers. LOCK is held throughout."""
+
+# ruff: noqa: S608 - the pieces put together are constants of these modules; every value is bound
+
+from services.sink.sql.conversations import COUNT_STATUS, RETURN_STATUS
+
+NOTE = """
+    INSERT INTO version_decisions (kind, subject, active_version, trial_versions, decided_by, note)
+    SELECT $1, $2, a.name,
+        ARRAY(SELECT t.name FROM analysis_versions t WHERE t.is_on_trial AND t.state <> 'active' ORDER BY t.name),
+        $3, $4
+    FROM analysis_versions a WHERE a.state = 'active'
+    RETURNING decision
+"""
+"""Keep a decision with what it makes of live traffic."""
+
+BEGIN_TRIAL = """
+    UPDATE analysis_versions
+    SET is_on_trial = true, state = 'candidate', retired_at = NULL, emptied_at = NULL, live_since = NULL,
+        posting_seen_at = NULL, outcome_seen_at = NULL
+    WHERE name = $1
+"""
+
+END_TRIAL = """
+    UPDATE analysis_versions
+    SET is_on_trial = false, live_since = NULL, posting_seen_at = NULL, outcome_seen_at = NULL
+    WHERE name = $1
+"""
+
+PROMOTE = """
+    UPDATE analysis_versions
+    SET state = 'active', activated_at = clock_timestamp(), is_on_trial = false, is_catching_up = $2
+    WHERE name = $1
+"""
+
+RETIRE = """
+    UPDATE analysis_versions SET state = 'retired', retired_at = clock_timestamp(), emptied_at = NULL,
+        is_catching_up = false
+    WHERE name = $1
+"""
+
+CAUGHT_UP = "UPDATE analysis_versions SET is_catching_up = false WHERE name = $1 AND is_catching_up"
+
+WHOLE_TABLES = (
+    "SET LOCAL enable_seqscan = on",
+    "SET LOCAL enable_hashjoin = on",
+    "SET LOCAL enable_mergejoin = on",
+    "SET LOCAL work_mem = '64MB'",
+    "SET LOCAL statement_timeout = '15min'",
+)
+"""For the one statement that is about every conversation; the connection is a writer's, whose joins are of batches."""
+
+FOLLOW = f"""
+    WITH moved AS (
+        UPDATE conversations c SET status = o.kind, status_at = o.finished_at, unfinished_since = NULL
+        FROM current_outcomes o
+        WHERE o.version_id = $1 AND o.conversation_id = c.conversation_id AND o.kind <> c.status
+            AND (o.revision_ms, o.revision_offset) >= (c.revision_ms, c.revision_offset){RETURN_STATUS}
+    ){COUNT_STATUS}
+"""
+"""Let every status follow a version ($1) that is active from now on. What has no outcome under it stays as it is: it
+follows the versions that were active before. Only statuses that differ are written."""
+
+TO_ANNOUNCE = """
+    SELECT decision, kind, subject, active_version, trial_versions, decided_by, note, announced_at
+    FROM version_decisions ORDER BY decision DESC LIMIT 1
+"""
+
+ANNOUNCED = """
+    UPDATE version_decisions SET
+        announced_at = CASE WHEN decision <= $1 THEN coalesce(announced_at, $2) END,
+        announced_offset = CASE WHEN decision <= $1 THEN coalesce(announced_offset, $3) END
+    WHERE decision <= $1 AND announced_at IS NULL OR decision > $1 AND announced_offset < $3
+"""
+"""The analyzers were told $1, at $2, at offset $3 of the log; with it all decisions before. One after it that they were
+told before that offset must be told again: of two in the log the last counts."""
+
+LIVE_SINCE = """
+    UPDATE analysis_versions SET live_since = $1
+    WHERE (state = 'active' OR is_on_trial) AND live_since IS NULL AND name = ANY ($2::text[])
+"""
+
+NEWEST = "SELECT decision, decided_at, announced_at FROM version_decisions ORDER BY decision DESC LIMIT 1"
+
+LOCK_ANNOUNCER = "SELECT pg_try_advisory_lock(7564657276)"
