@@ -25,7 +25,7 @@ from zoneinfo import ZoneInfo
 
 import asyncpg
 
-from benchmarks.fill import filling
+from benchmarks.fill import Week, filling
 from benchmarks.measure import Report, median, run
 from services.sink.cursors import Cursor, micros_of
 from services.sink.database import open_read_pool
@@ -177,7 +177,7 @@ async def _filled(opened: AsyncExitStack, server: str, name: str | None, insight
     name = f"undertone_reads_{uuid.uuid4().hex[:8]}"
     url = await asyncio.to_thread(create_migrated_database, server, name)
     opened.callback(drop_database, server, name)
-    async with filling(url, insights) as database:
+    async with filling(url, Week(insights)) as database:
         await database.run()
     return url
 

@@ -17,7 +17,7 @@ from dataclasses import dataclass, field
 
 import asyncpg
 
-from benchmarks.fill import filling
+from benchmarks.fill import Week, filling
 from benchmarks.measure import Report, abba, median, run
 from benchmarks.sink_load import RECORD_TOPICS, batches_of, new_load
 from services.sink.batch import Claim, Place
@@ -90,7 +90,7 @@ async def _filled(opened: AsyncExitStack, server: str, name: str | None, insight
     name = f"undertone_growth_{uuid.uuid4().hex[:8]}"
     url = await asyncio.to_thread(create_migrated_database, server, name)
     opened.callback(drop_database, server, name)
-    async with filling(url, insights) as database:
+    async with filling(url, Week(insights)) as database:
         await database.run()
     return url
 

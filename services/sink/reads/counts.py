@@ -96,6 +96,7 @@ async def trend_counts(
         *cover(before.start, before.end, _PREVIOUS),
         *cover(window.start, window.end, _WHOLE),
     ]
+    await connection.fetchval(sql.PLANNED_ONCE)
     rows = await connection.fetch(sql.TRENDS, *cells.values, *_span_columns(spans), _WHOLE, most_subjects)
     buckets = {row["number"]: _counts_of(row) for row in rows if row["what"] == "bucket"}
     (stand,) = (row for row in rows if row["what"] == "coverage")

@@ -116,3 +116,9 @@ TRENDS = f"""
 """
 """In one statement, since on a busy machine each waits for its turn: sentiments by bucket, the $10 most frequent
 subjects, and where the conversations stand, the latter two over the spans of the number $9."""
+
+PLANNED_ONCE = """
+    SELECT set_config('plan_cache_mode', 'force_generic_plan', true), set_config('enable_seqscan', 'off', true)
+"""
+"""Within this transaction: to plan TRENDS takes four times as long as to answer it, and its shape leaves no choice but
+the indexes."""

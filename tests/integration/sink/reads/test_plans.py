@@ -36,7 +36,7 @@ from services.sink.versions import read_versions
 from services.sink.windows import Window
 from tests.infrastructure import Infrastructure
 from tests.infrastructure.databases import database
-from tests.integration.sink.million import END, ROWS, START, fill
+from tests.integration.sink.million import END, ROWS, START, VERSION, fill
 
 GROWING = {
     "conversations",
@@ -214,10 +214,10 @@ async def ask_for_one(watched: Watched) -> None:
     assert await read_insight(watched, UUID(str(row["insight_id"])), known)
     assert await read_completion(watched, row["insight_id"]) == []
     contents = await watched.connection.fetch("SELECT content_hash FROM insights LIMIT 200")
-    pairs = [(one["content_hash"].hex(), "v1") for one in contents]
+    pairs = [(one["content_hash"].hex(), VERSION) for one in contents]
     assert len(await read_known_results(watched, pairs, known)) == len(pairs)
     assert (await read_status(watched, known, END))["accepted"] == ROWS
-    assert await read_other_versions(watched, None, None) == {"v1": ROWS}
+    assert await read_other_versions(watched, None, None) == {VERSION: ROWS}
 
 
 async def ask_for_trends(watched: Watched) -> None:
