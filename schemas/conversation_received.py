@@ -92,15 +92,19 @@ def content_hash_of(turns: Iterable[Turn]) -> str:
     return content_hash_of_utterances((turn.role, turn.text) for turn in turns)
 
 
-def content_hash_of_utterances(utterances: Iterable[tuple[Role, str]]) -> str:
+def content_hash_of_utterances(utterances: Iterable[tuple[str, str]]) -> str:
     """The same, of roles and texts."""
-    parts = []
+    hashed = ""
     for role, said in utterances:
-        text = said if said.isascii() else unicodedata.normalize("NFC", said)
-        stripped = text.strip().encode()
-        # A role is a string already; its `value` costs more than all the rest.
-        parts.append(b"%b:%d:%b" % (role.encode(), len(stripped), stripped))
-    return hashlib.sha256(b"".join(parts)).hexdigest()
+        if said.isascii():
+            text = said.strip()
+            size = len(text)
+        else:
+            text = unicodedata.normalize("NFC", said).strip()
+            size = len(text.encode())
+        # A role is a string already; its `value`, or formatting it, costs more than all the rest.
+        hashed += role + f":{size}:{text}"
+    return hashlib.sha256(hashed.encode()).hexdigest()
 
 
 def occurred_at_of(turns: Iterable[Turn], received_at: datetime) -> datetime:

@@ -1,14 +1,18 @@
 """Fakes: adapters that a person can read, standing in for servers in unit tests."""
 
 import asyncio
+import sys
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import cast
+from typing import NamedTuple, cast
+
+from aiokafka.record.default_records import DefaultRecordBatch
 
 from schemas.codec import RawRecord
 from schemas.topics import Topic
 from services.runtime.publisher import Published, Record, Sending
+from services.runtime.record_batches import RecordBatch
 
 
 @dataclass
@@ -47,8 +51,8 @@ class FakePublisher:
     async def enqueue_together(self, topic: Topic, records: Sequence[Record]) -> list[Sending]:
         self.groups.append(len(records))
         return [
-            Sending((place,), cast("asyncio.Future[None]", await self.enqueue(topic, *record)))
-            for place, record in enumerate(records)
+            Sending((place,), cast("asyncio.Future[None]", await self.enqueue(topic, one.key, one.value, one.headers)))
+            for place, one in enumerate(as_read(records))
         ]
 
     def come_back(self) -> None:
@@ -57,6 +61,27 @@ class FakePublisher:
         for offset, future in enumerate(self.unresolved):
             if not future.done():
                 future.set_result(Published(0, offset, _now_ms()))
+
+
+class ReadRecord(NamedTuple):
+    """What a consumer sees of a record."""
+
+    key: bytes
+    value: bytes
+    headers: list[tuple[str, bytes]]
+
+
+def as_read(records: Sequence[Record]) -> list[ReadRecord]:
+    """The records as a consumer reads them from one batch."""
+    batch = RecordBatch(limit_bytes=sys.maxsize)
+    assert batch.add(records) == len(records)
+    batch._set_producer_state(1, 2, 3)
+    written = DefaultRecordBatch(bytes(batch._build()))
+    assert written.validate_crc()
+    return [
+        ReadRecord(one.key or b"", one.value or b"", [(name, content or b"") for name, content in one.headers])
+        for one in written
+    ]
 
 
 def _now_ms() -> int:

@@ -12,13 +12,14 @@ from services.ingress.identifiers import new_conversation_id, repeatable_convers
 from services.ingress.metrics import ACCEPTED, REFUSED
 from services.ingress.plain import Plain
 from services.ingress.posted import Posted, PostedConversation, PostedExternalText
-from services.ingress.reading import Reading
+from services.ingress.reading import MAX_CONVERSATIONS, Reading
 from services.ingress.record_values import Receipt, value_of
 from services.ingress.refusals import Refusal
 from services.ingress.sends import Sends, Sent
 from services.runtime.problems import FieldProblem, Problem
 from services.runtime.publisher import Record
 from services.runtime.random_ids import random_ids
+from services.runtime.record_batches import NumberedHeaders, encoded_headers
 
 RETRY_AFTER_SECONDS = 2
 _UNKNOWN = "Kafka did not acknowledge in time, so whether it has the conversation is unknown"
@@ -75,12 +76,12 @@ class Intake:
     async def accept(self, posted: Posted | Plain, sender: Sender) -> str:
         """The id of a conversation that Kafka has. Raises a 400, 413 or 503 Problem."""
         receipt = Receipt.of(self.clock())
-        chosen = _choose_id(posted, sender, None, receipt.at)
+        chosen = _choose_id(posted, sender, None, receipt)
         if isinstance(chosen, Refusal):
             raise chosen.problem()
         headers = self._headers(sender, receipt)
         key = chosen.encode()
-        sent = await self.sends.send(Record(key, value_of(posted, key, receipt), headers))
+        sent = await self.sends.send(Record(key, value_of(posted, key, receipt), encoded_headers(headers)))
         if sent is Sent.ACKNOWLEDGED:
             _accepted_single.inc()
             return chosen
@@ -92,26 +93,14 @@ class Intake:
         Raises a 503 Problem when too much is waiting already.
         """
         receipt = Receipt.of(self.clock())
-        chosen = [
-            reading if isinstance(reading, Refusal) else _choose_id(reading, sender, index, receipt.at)
-            for index, reading in enumerate(readings)
-        ]
-        records = _records(readings, chosen, receipt, self._headers(sender, receipt))
-        sent = iter(await self.sends.send_together(records))
-        outcomes = [
-            Outcome("rejected", error=identifier.members())
-            if isinstance(identifier, Refusal)
-            else identifier
-            if (became := next(sent)) is Sent.ACKNOWLEDGED
-            else _outcome(became, identifier)
-            for identifier in chosen
-        ]
-        _accepted_bulk.inc(sum(type(outcome) is str for outcome in outcomes))
-        REFUSED.labels("invalid_schema").inc(len(outcomes) - len(records))
-        return outcomes
+        chosen, records = _records(readings, sender, receipt, self._headers(sender, receipt))
+        sent = await self.sends.send_together(records)
+        _accepted_bulk.inc(sent.count(Sent.ACKNOWLEDGED))
+        REFUSED.labels("invalid_schema").inc(len(readings) - len(records))
+        return _outcomes(chosen, sent)
 
-    def _headers(self, sender: Sender, receipt: Receipt) -> "Headers":
-        """The headers of the events of one request; each event's id is made unique by its number."""
+    def _headers(self, sender: Sender, receipt: Receipt) -> list[tuple[str, bytes]]:
+        """The headers of the events of one request; of many, each event's id is made unique by its number."""
         return headers_of_original(
             ConversationReceived.type,
             event_id=random_ids.hex(32),
@@ -127,44 +116,67 @@ def _new_traceparent() -> str:
     return f"00-{random_ids.hex(32)}-{random_ids.hex(16)}-01"
 
 
-Headers = list[tuple[str, bytes]]
-
-
-def _numbered(headers: Headers, number: int) -> Headers:
-    """The headers with an event id of their own."""
-    numbered = headers.copy()
-    numbered[CE_ID] = ("ce_id", b"%b-%d" % (headers[CE_ID][1], number))
-    return numbered
+_DIGITS = 3
+_NUMBERS = tuple(b"%03d" % number for number in range(MAX_CONVERSATIONS))
 
 
 def _records(
-    readings: Sequence[Reading], chosen: Sequence[str | Refusal], receipt: Receipt, headers: Headers
-) -> list[Record]:
-    """The records of the conversations that have an id; one loop, since there may be 500."""
+    readings: Sequence[Reading], sender: Sender, receipt: Receipt, headers: Sequence[tuple[str, bytes]]
+) -> tuple[list[str | Refusal], list[Record]]:
+    """The ids of all conversations, and the records of those that have one.
+
+    One loop, since there may be 500: what was touched last is still near the processor.
+    """
+    chosen: list[str | Refusal] = []
     records = []
-    for number, (posted, identifier) in enumerate(zip(readings, chosen, strict=True)):
-        if isinstance(identifier, str) and not isinstance(posted, Refusal):
+    headers_of_each = NumberedHeaders(headers, CE_ID, _DIGITS).of_each(_NUMBERS[: len(readings)])
+    for index, posted in enumerate(readings):
+        if isinstance(posted, Refusal):
+            chosen.append(posted)
+            continue
+        identifier = _choose_id(posted, sender, index, receipt)
+        chosen.append(identifier)
+        if isinstance(identifier, str):
             key = identifier.encode()
-            records.append(Record(key, value_of(posted, key, receipt), _numbered(headers, number)))
-    return records
+            records.append(Record(key, value_of(posted, key, receipt), headers_of_each[index]))
+    return chosen, records
 
 
-def _choose_id(posted: Posted | Plain, sender: Sender, index: int | None, now: datetime) -> str | Refusal:
+def _choose_id(posted: Posted | Plain, sender: Sender, index: int | None, receipt: Receipt) -> str | Refusal:
     """The id that the sender gave, one that the same request always gets, or a new one."""
-    field, given = _given_id(posted)
+    given = _given_id(posted)
     if sender.idempotency_key is None:
-        return given or new_conversation_id(int(now.timestamp() * 1000))
+        return given or new_conversation_id(int(receipt.at.timestamp() * 1000))
     if given is not None:
-        return Refusal((FieldProblem(field, "cannot be given together with the header Idempotency-Key"),))
+        return Refusal((FieldProblem(_id_field(posted), "cannot be given together with the header Idempotency-Key"),))
     return repeatable_conversation_id(sender.name, sender.idempotency_key, index)
 
 
-def _given_id(posted: Posted | Plain) -> tuple[str, str | None]:
+def _given_id(posted: Posted | Plain) -> str | None:
     if isinstance(posted, Plain):
-        return posted.given_id()
+        return posted.given_id
     if isinstance(posted, PostedConversation):
-        return "conversation_id", posted.conversation_id
-    return "external_id", posted.external_id if isinstance(posted, PostedExternalText) else None
+        return posted.conversation_id
+    return posted.external_id if isinstance(posted, PostedExternalText) else None
+
+
+def _id_field(posted: Posted | Plain) -> str:
+    if isinstance(posted, Plain):
+        return posted.id_field
+    return "conversation_id" if isinstance(posted, PostedConversation) else "external_id"
+
+
+def _outcomes(chosen: Sequence[str | Refusal], sent: Sequence[Sent]) -> list[str | Outcome]:
+    """What became of each; `sent` says it of those that have an id."""
+    became = iter(sent)
+    return [
+        Outcome("rejected", error=identifier.members())
+        if isinstance(identifier, Refusal)
+        else identifier
+        if (one := next(became)) is Sent.ACKNOWLEDGED
+        else _outcome(one, identifier)
+        for identifier in chosen
+    ]
 
 
 def _outcome(sent: Sent, conversation_id: str) -> Outcome:

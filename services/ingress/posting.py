@@ -58,6 +58,7 @@ class Posting:
     async def one(self, _: str, body: bytes, sender: Sender) -> Answer:
         """Accept one conversation, as JSON."""
         intake = self.counter().intake
+        refuse_too_many_parts(body)
         reading = read_post(body, intake.clock())
         if isinstance(reading, Refusal):
             raise reading.problem()
@@ -152,7 +153,6 @@ class PostRoute:
             headers = read_headers(scope)
             media_type = media_type_of(headers, *self.media_types)
             body = await read_body(headers, receive, self.posting.max_body_bytes)
-            refuse_too_many_parts(body)
             sender = Sender(
                 entrance.caller.name, correlation_id.get() or "", headers.idempotency_key, headers.traceparent
             )

@@ -12,6 +12,7 @@ from typing import Annotated, Any, cast
 from pydantic import FailFast, JsonValue, TypeAdapter, ValidationError
 
 from schemas.conversation_received import refuse_implausible_time
+from services.ingress.body_structure import refuse_too_many_parts, surely_has_few_parts
 from services.ingress.plain import Plain, read_plain, read_plain_array
 from services.ingress.posted import Posted, PostedConversation, PostedSingleText, likely_shape, shape_of
 from services.ingress.refusals import Refusal, refusal_of, refused_body
@@ -122,9 +123,13 @@ def _members_to_explain(value: dict[str, Any]) -> int:
 
 def read_array(text: bytes, now: datetime) -> Sequence[Reading]:
     """Read a JSON array of conversations. Raises a 400 Problem when the whole is at fault."""
-    readings = _read_array_quickly(text, now)
-    if readings is not None:
-        return readings
+    plain = read_plain_array(text) if surely_has_few_parts(text, arrays=1 + MAX_CONVERSATIONS) else None
+    if plain is not None and len(plain) <= MAX_CONVERSATIONS:
+        return plain
+    refuse_too_many_parts(text)
+    posted = _read_array_quickly(text, now)
+    if posted is not None:
+        return posted
     try:
         values = read_strictly(text)
     except NotStrictJson as error:
@@ -145,10 +150,7 @@ def _check_each(values: Sequence[Any], now: datetime) -> Sequence[Posted | Refus
     return readings
 
 
-def _read_array_quickly(text: bytes, now: datetime) -> Sequence[Posted | Plain] | None:
-    plain = read_plain_array(text)
-    if plain is not None:
-        return plain if len(plain) <= MAX_CONVERSATIONS else None
+def _read_array_quickly(text: bytes, now: datetime) -> Sequence[Posted] | None:
     try:
         posted = _many.validate_json(text)
     except ValidationError:
@@ -162,6 +164,7 @@ def _read_array_quickly(text: bytes, now: datetime) -> Sequence[Posted | Plain] 
 
 def read_lines(text: bytes, now: datetime) -> Sequence[Reading]:
     """Read NDJSON: one conversation a line; empty lines do not count. Raises a 400 Problem for too many."""
+    refuse_too_many_parts(text)
     lines = [line for line in text.split(b"\n") if line and not line.isspace()]
     _refuse_too_many(len(lines))
     return [read_post(line, now, "line") for line in lines]

@@ -43,6 +43,10 @@ class Sent(Enum):
     """Kafka will never take it."""
 
 
+Tell = Callable[[Sequence[int], Sent], None]
+"""Hears what became of the records at some places."""
+
+
 class SendLimits(NamedTuple):
     """How long one request waits, and how much may wait at once, of all requests."""
 
@@ -81,9 +85,15 @@ class Sends:
 
     async def send_together(self, records: Sequence[Record]) -> list[Sent]:
         """What became of each record within the time. Raises a 503 Problem when too much is waiting already."""
-        self._admit(len(records), _size_of(records))
+        sizes = [len(record.value) for record in records]
+        self._admit(len(records), sum(sizes))
         results = [Sent.UNKNOWN] * len(records)
-        await self._carry(records, results.__setitem__)
+
+        def note(places: Sequence[int], sent: Sent) -> None:
+            for place in places:
+                results[place] = sent
+
+        await self._carry(records, sizes, note)
         return results
 
     def _admit(self, count: int, size: int) -> None:
@@ -103,19 +113,18 @@ class Sends:
 
     async def _carry_group(self, group: "_Group") -> None:
         try:
-            await self._carry(group.records, group.tell)
+            await self._carry(group.records, [len(record.value) for record in group.records], group.tell)
         except Exception as error:  # noqa: BLE001 - a bug: every request of the group hears of it, and logs it
             group.end(error)
         else:
             group.end(None)
 
-    async def _carry(self, records: Sequence[Record], tell: Callable[[int, Sent], None]) -> None:
-        """Send, and tell what became of each place as soon as it is known; what is not told in time is unknown."""
+    async def _carry(self, records: Sequence[Record], sizes: Sequence[int], tell: Tell) -> None:
+        """Send, and tell what became of places as soon as it is known; what is not told in time is unknown."""
         flight = _Flight(tell)
-        sizes = [len(record.value) for record in records]
         try:
             async with asyncio.timeout(self._limits.ack_timeout_seconds):
-                for sending in await self._place(records):
+                for sending in await self._place(records, sum(sizes)):
                     size = sum(map(sizes.__getitem__, sending.places))
                     sending.resolved.add_done_callback(partial(self._release, size))
                     flight.follow(sending)
@@ -123,21 +132,17 @@ class Sends:
         except (TimeoutError, KafkaUnavailable):
             flight.is_over = True
 
-    async def _place(self, records: Sequence[Record]) -> list[Sending]:
+    async def _place(self, records: Sequence[Record], size: int) -> list[Sending]:
         try:
             return await self._publisher.enqueue_together(RECEIVED, records)
         except BaseException:
-            self.waiting_bytes -= _size_of(records)
+            self.waiting_bytes -= size
             raise
         finally:
             self._handed_in -= len(records)
 
     def _release(self, size: int, _: object) -> None:
         self.waiting_bytes -= size
-
-
-def _size_of(records: Sequence[Record]) -> int:
-    return sum([len(record.value) for record in records])  # a list: half the cost of a generator
 
 
 class _Group:
@@ -149,24 +154,26 @@ class _Group:
         self.records: list[Record] = []
         self.answers: list[asyncio.Future[Sent]] = []
 
-    def tell(self, place: int, sent: Sent) -> None:
-        """Answer one; whoever has gone hears nothing."""
-        if not self.answers[place].done():
-            self.answers[place].set_result(sent)
+    def tell(self, places: Sequence[int], sent: Sent) -> None:
+        """Answer some; whoever has gone hears nothing."""
+        for place in places:
+            if not self.answers[place].done():
+                self.answers[place].set_result(sent)
 
     def end(self, error: Exception | None) -> None:
         """Answer all who have not heard anything."""
-        for place, answer in enumerate(self.answers):
-            if error is None:
-                self.tell(place, Sent.UNKNOWN)
-            elif not answer.done():
+        if error is None:
+            self.tell(range(len(self.answers)), Sent.UNKNOWN)
+            return
+        for answer in self.answers:
+            if not answer.done():
                 answer.set_exception(error)
 
 
 class _Flight:
-    """Sends that are waited for together; `tell` hears of each place, until it is over."""
+    """Sends that are waited for together; `tell` hears of all places, until it is over."""
 
-    def __init__(self, tell: Callable[[int, Sent], None]) -> None:
+    def __init__(self, tell: Tell) -> None:
         self._tell = tell
         self._pending = 0
         self._waiter: asyncio.Future[None] | None = None
@@ -181,9 +188,7 @@ class _Flight:
         self._pending -= 1
         if self.is_over:
             return
-        result = _result(resolved)
-        for place in places:
-            self._tell(place, result)
+        self._tell(places, _result(resolved))
         if self._pending == 0 and self._waiter is not None and not self._waiter.done():
             self._waiter.set_result(None)
 

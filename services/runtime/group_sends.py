@@ -9,29 +9,22 @@ from collections import defaultdict, deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
-from typing import Any, NamedTuple
+from typing import Any
 
 from aiokafka import AIOKafkaProducer
 from aiokafka.errors import KafkaError
-from aiokafka.producer.message_accumulator import BatchBuilder
 
 from schemas.topics import MIB, Topic
 from services.runtime.kafka import KafkaUnavailable
 from services.runtime.metrics import PUBLISHED
 from services.runtime.partitioner import partitions_of
-from services.runtime.send_errors import RecordRefused, refuse_too_large, translated
+from services.runtime.producers import MAX_BATCH_BYTES
+from services.runtime.record_batches import Record, RecordBatch
+from services.runtime.send_errors import RecordRefused, refuse_size, translated
 
 Count = Callable[[int], None]
 _SURELY_FITS = MIB
 """A value so small needs no closer look: keys and headers are far from making up the rest of the limit."""
-
-
-class Record(NamedTuple):
-    """What is sent."""
-
-    key: bytes
-    value: bytes
-    headers: Sequence[tuple[str, bytes]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,8 +49,8 @@ class GroupSends:
         """Begin to send; a record that is too large is refused alone. Nothing is awaited, so nothing is half begun."""
         sendings, fitting = _sorted_out(topic, records)
         places_of: defaultdict[int, list[int]] = defaultdict(list)
-        keys = [records[place].key for place in fitting]
-        for place, partition in zip(fitting, partitions_of(keys, partitions), strict=True):
+        partition_of_each = partitions_of([records[place].key for place in fitting], partitions)
+        for place, partition in zip(fitting, partition_of_each, strict=True):
             places_of[partition].append(place)
         for partition, places in places_of.items():
             lane = self._lanes.get((name, partition))
@@ -87,13 +80,9 @@ class _Share:
     def unplaced(self) -> int:
         return len(self._records) - self._placed
 
-    def place_in(self, batch: BatchBuilder) -> int:
+    def place_in(self, batch: RecordBatch) -> int:
         """Put as many records into a batch as it takes; returns how many."""
-        placed = 0
-        for key, value, headers in self._records[self._placed :] if self._placed else self._records:
-            if batch.append(key=key, value=value, timestamp=None, headers=headers) is None:
-                break
-            placed += 1
+        placed = batch.add(self._records, self._placed)
         self._placed += placed
         return placed
 
@@ -150,9 +139,9 @@ class _Lane:
             self._worker = None
             self._give_up(shares)
 
-    def _fill_batch(self) -> tuple[BatchBuilder, _Shares]:
+    def _fill_batch(self) -> tuple[RecordBatch, _Shares]:
         """As much of what waits as a batch holds; a large record has its own."""
-        batch, shares = self._producer.create_batch(), _Shares()
+        batch, shares = RecordBatch(MAX_BATCH_BYTES), _Shares()
         while self._waiting:
             share = self._waiting[0]
             if placed := share.place_in(batch):
@@ -186,16 +175,15 @@ class _Lane:
             self._worker.cancel()
 
 
-def _sorted_out(topic: Topic, records: Sequence[Record]) -> tuple[list[Sending], list[int]]:
+def _sorted_out(topic: Topic, records: Sequence[Record]) -> tuple[list[Sending], Sequence[int]]:
     """Those that are too large, refused each for itself, and the places of the others."""
+    if max([len(record.value) for record in records], default=0) < _SURELY_FITS:  # nearly always
+        return [], range(len(records))
     refused: list[Sending] = []
     fitting: list[int] = []
-    for place, (key, value, headers) in enumerate(records):
-        if len(value) < _SURELY_FITS:
-            fitting.append(place)
-            continue
+    for place, record in enumerate(records):
         try:
-            refuse_too_large(topic, key, value, headers)
+            refuse_size(topic, len(record.key) + len(record.value) + len(record.headers))
         except RecordRefused as error:
             never: asyncio.Future[None] = asyncio.get_running_loop().create_future()
             never.set_exception(error)

@@ -11,18 +11,20 @@ from services.runtime.kafka import KafkaConnection
 
 _REQUEST_OVERHEAD_BYTES = 64 * 1024
 """What a request adds to its record: headers, key and the protocol."""
+MAX_BATCH_BYTES = MIB
+"""Of one partition: 16 KiB, aiokafka's default, makes waiting sends quadratic."""
 _METADATA_PAUSE_SECONDS = 0.1
 """Between two requests for metadata; Kafka's own clients call it retry.backoff.ms."""
 
 
 def new_producer(connection: KafkaConnection, *, linger_ms: int) -> AIOKafkaProducer:
-    """A producer that was not started; batches are about 1 MiB (16 KiB makes waiting sends quadratic)."""
+    """A producer that was not started; batches have at most MAX_BATCH_BYTES."""
     producer = AIOKafkaProducer(
         **connection.client_options(),
         acks="all",
         enable_idempotence=True,
         linger_ms=linger_ms,
-        max_batch_size=MIB,
+        max_batch_size=MAX_BATCH_BYTES,
         max_request_size=MAX_DEAD_LETTER_BYTES + _REQUEST_OVERHEAD_BYTES,
     )
     _let_no_batch_expire(producer)

@@ -12,12 +12,13 @@ from schemas.codec import encode
 from schemas.envelope import Envelope
 from schemas.event import Event
 from schemas.topics import Topic
-from services.runtime.group_sends import GroupSends, Record, Sending
+from services.runtime.group_sends import GroupSends, Sending
 from services.runtime.kafka import KafkaConnection
 from services.runtime.logs import get_logger
 from services.runtime.metrics import PUBLISHED, SENDS_WAITING
 from services.runtime.partitioner import partition_of
 from services.runtime.producers import new_producer
+from services.runtime.record_batches import Record
 from services.runtime.send_errors import RecordRefused, refuse_too_large, translated
 
 __all__ = ["EventPublisher", "Published", "Record", "RecordRefused", "Sending", "open_publisher", "resolved"]

@@ -24,9 +24,15 @@ def refuse_too_large(
     topic: Topic, key: bytes | None, value: bytes | None, headers: Sequence[tuple[str, bytes]]
 ) -> None:
     """Raise RecordRefused before the producer sees it: Kafka would refuse the whole batch that it travels in."""
-    size = _RECORD_OVERHEAD_BYTES + len(key or b"") + len(value or b"")
+    size = len(key or b"") + len(value or b"")
     for name, content in headers:
         size += len(name) + len(content)
+    refuse_size(topic, size)
+
+
+def refuse_size(topic: Topic, content_bytes: int) -> None:
+    """Raise RecordRefused when a record whose key, value and headers have so many bytes is too large."""
+    size = _RECORD_OVERHEAD_BYTES + content_bytes
     if size > topic.max_record_bytes:
         raise RecordRefused(f"the record has {size} bytes, {topic.name} takes {topic.max_record_bytes}")
 

@@ -10,6 +10,7 @@ from aiokafka import AIOKafkaConsumer
 from schemas.topics import MAX_RECORD_BYTES, MIB, RECEIVED
 from services.runtime.kafka import KafkaConnection, KafkaUnavailable
 from services.runtime.publisher import EventPublisher, Record, RecordRefused, Sending, open_publisher
+from services.runtime.record_batches import encoded_headers
 from tests.infrastructure import Infrastructure
 from tests.infrastructure.servers import new_kafka, running
 from tests.waiting import eventually
@@ -17,6 +18,7 @@ from undertone.embedded.ports import free_port
 from undertone.topics import apply
 
 HEADERS = [("ce_id", b"1")]
+NO_HEADERS = encoded_headers([])
 
 
 @pytest.fixture
@@ -43,7 +45,7 @@ async def test_every_record_is_in_kafka_once_where_a_single_send_would_put_it(co
     keys = [b"key-%d" % number for number in range(100)]
     async with open_publisher(connection) as publisher:
         placed = {key: (await publisher.publish_record(RECEIVED, key, b"single", HEADERS)).partition for key in keys}
-        sendings = await send_all(publisher, [Record(key, b"together", HEADERS) for key in keys])
+        sendings = await send_all(publisher, [Record(key, b"together", encoded_headers(HEADERS)) for key in keys])
         assert publisher.waiting == 0
     assert sorted(place for sending in sendings for place in sending.places) == list(range(100))
     found = await read(connection, 200)
@@ -53,7 +55,7 @@ async def test_every_record_is_in_kafka_once_where_a_single_send_would_put_it(co
 
 
 async def test_records_of_one_key_keep_their_order_however_many_batches_they_fill(connection: KafkaConnection) -> None:
-    records = [Record(b"a key", b"%d" % number + b" " * (MIB // 3), []) for number in range(20)]
+    records = [Record(b"a key", b"%d" % number + b" " * (MIB // 3), NO_HEADERS) for number in range(20)]
     async with open_publisher(connection) as publisher:
         await asyncio.gather(send_all(publisher, records[:10]))
         await asyncio.gather(send_all(publisher, records[10:]))
@@ -65,7 +67,7 @@ async def test_requests_at_the_same_time_lose_nothing(connection: KafkaConnectio
     async with open_publisher(connection) as publisher:
         await asyncio.gather(
             *(
-                send_all(publisher, [Record(b"%d-%d" % (request, number), b"v", []) for number in range(50)])
+                send_all(publisher, [Record(b"%d-%d" % (request, number), b"v", NO_HEADERS) for number in range(50)])
                 for request in range(20)
             )
         )
@@ -78,9 +80,9 @@ async def test_requests_at_the_same_time_lose_nothing(connection: KafkaConnectio
 
 async def test_a_record_that_is_too_large_is_refused_alone(connection: KafkaConnection) -> None:
     records = [
-        Record(b"a", b"small", []),
-        Record(b"b", b"x" * MAX_RECORD_BYTES, []),
-        Record(b"c", b"x" * (MAX_RECORD_BYTES - 1000), []),  # larger than a batch, and still allowed
+        Record(b"a", b"small", NO_HEADERS),
+        Record(b"b", b"x" * MAX_RECORD_BYTES, NO_HEADERS),
+        Record(b"c", b"x" * (MAX_RECORD_BYTES - 1000), NO_HEADERS),  # larger than a batch, and still allowed
     ]
     async with open_publisher(connection) as publisher:
         sendings = await publisher.enqueue_together(RECEIVED, records)
@@ -95,7 +97,7 @@ async def test_a_record_that_is_too_large_is_refused_alone(connection: KafkaConn
 async def test_what_waits_for_kafka_counts_as_waiting_and_is_given_up_at_the_end() -> None:
     connection = KafkaConnection(f"127.0.0.1:{free_port()}")
     async with open_publisher(connection, close_seconds=0.1) as publisher:
-        sending = asyncio.create_task(publisher.enqueue_together(RECEIVED, [Record(b"a", b"v", [])] * 3))
+        sending = asyncio.create_task(publisher.enqueue_together(RECEIVED, [Record(b"a", b"v", NO_HEADERS)] * 3))
         await eventually(lambda: publisher.waiting == 3, what="three records wait")
         sending.cancel()
         with pytest.raises(asyncio.CancelledError):
@@ -109,7 +111,7 @@ async def test_a_send_after_the_end_is_an_error_and_not_silence(
     async with open_publisher(connection, close_seconds=0.1) as publisher:
         await publisher.publish_record(RECEIVED, b"first", b"v", [])
         await publisher.close(5)  # as at the end of a service, while a request is still being answered
-        (sending,) = await publisher.enqueue_together(RECEIVED, [Record(b"a", b"v", [])])
+        (sending,) = await publisher.enqueue_together(RECEIVED, [Record(b"a", b"v", NO_HEADERS)])
         with pytest.raises(KafkaUnavailable):
             await sending.resolved
         assert publisher.waiting == 0
@@ -121,11 +123,11 @@ async def test_what_comes_while_a_batch_waits_shares_the_next_one() -> None:
         await apply(kafka.bootstrap_servers)
         connection = KafkaConnection(kafka.bootstrap_servers)
         async with open_publisher(connection) as publisher:
-            await send_all(publisher, [Record(b"warm", b"v", [])])
+            await send_all(publisher, [Record(b"warm", b"v", NO_HEADERS)])
             await kafka.pause()
             sendings = []
             for number in range(3000):
-                sendings += await publisher.enqueue_together(RECEIVED, [Record(b"%d" % number, b"v", [])])
+                sendings += await publisher.enqueue_together(RECEIVED, [Record(b"%d" % number, b"v", NO_HEADERS)])
                 await asyncio.sleep(0)  # each in a turn of its own, as requests come
             assert publisher.waiting > 2900  # a few may slip through while the signal takes effect
             began = time.process_time()

@@ -62,7 +62,7 @@ def test_each_post_of_an_array_is_what_it_would_be_alone(posts: list[dict[str, A
         assert not isinstance(alone, Refusal)
         for reading in (together, read_post(text, NOW)):
             assert not isinstance(reading, Refusal)
-            assert _given_id(reading)[1] == _given_id(alone)[1]
+            assert _given_id(reading) == _given_id(alone)
             event = ConversationReceived.model_validate_json(value_of(reading, b"conv_1", RECEIPT))
             assert encode_value(event) == encode_value(event_of(alone))
 

@@ -8,6 +8,7 @@ import pytest
 from schemas.topics import Topic
 from services.ingress.sends import SendLimits, Sends, Sent
 from services.runtime.publisher import Record, Sending
+from services.runtime.record_batches import encoded_headers
 from tests.fakes import FakePublisher
 from tests.waiting import eventually
 
@@ -15,7 +16,7 @@ LIMITS = SendLimits(ack_timeout_seconds=0.05, max_waiting_sends=100, max_waiting
 
 
 def a_record(key: bytes, value: bytes = b"12345") -> Record:
-    return Record(key, value, [])
+    return Record(key, value, encoded_headers([]))
 
 
 async def test_requests_of_one_turn_of_the_loop_travel_together() -> None:
