@@ -107,8 +107,8 @@ def _by_name(rest: Sequence[Any]) -> dict[str, Any] | None:
 
 def _start_of(args: Any, given: Mapping[str, Any]) -> Start | None:
     """What the server is asked for; None for what it has no answer to."""
-    words = [args] if isinstance(args, str | bytes | os.PathLike) else list(args)
-    words = [os.fsdecode(word) for place, word in enumerate(words) if (place, word) != (1, "-P")]
+    given_words = [args] if isinstance(args, str | bytes | os.PathLike) else args
+    words = [os.fsdecode(word) for place, word in enumerate(given_words) if (place, word) != (1, "-P")]
     environment = dict(os.environ if given["env"] is None else given["env"])
     is_ordinary = (
         words[:2] != [sys.executable, "-m"]
