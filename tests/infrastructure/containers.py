@@ -66,6 +66,8 @@ class ContainerKafka(_ContainerServer):
             DockerContainer(KAFKA_IMAGE)
             .with_envs(KAFKA_HEAP_OPTS="-Xms256m -Xmx256m", OUTSIDE_PORT=str(port))
             .with_volume_mapping(str(KAFKA_CONFIGURATION), "/mnt/shared/config", "ro")
+            # As in docker-compose.yml: the broker calls itself by it to check who may write in a transaction.
+            .with_kwargs(hostname="kafka")
         )
         self.container.ports["19092/tcp"] = (LOOPBACK, port)  # type: ignore[assignment]  # docker-py takes (host, port)
 
