@@ -14,6 +14,7 @@ from services.sink.resources import intake_of, open_resources
 from services.sink.retention import Retention
 from services.sink.roles import Role
 from services.sink.settings import SinkSettings
+from services.sink.versioning.upkeep import Upkeep
 
 _log = get_logger("services.sink")
 
@@ -29,10 +30,12 @@ async def start(settings: SinkSettings, role: Role, stop: asyncio.Event) -> int:
         app = create_app(settings, resources, role, consumer)
         async with asyncio.TaskGroup() as parts:
             parts.create_task(serve(app, settings, stop=stop))
+            parts.create_task(resources.announcer.run(stop))
             if role is not Role.CONSUMER:
                 parts.create_task(resources.feed.run(stop))
             if consumer is not None:
                 parts.create_task(consumer.run())
+                parts.create_task(Upkeep(resources.write_pool, stop).run())
                 if settings.retention_days is not None:
                     parts.create_task(Retention(resources.write_pool, settings.retention_days, stop).run())
     _log.info("stopped")

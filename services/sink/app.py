@@ -25,6 +25,7 @@ from services.sink.endpoints.redrives import redrives_router
 from services.sink.endpoints.standings import standings_router
 from services.sink.endpoints.stream import stream_router
 from services.sink.endpoints.trends import trends_router
+from services.sink.endpoints.versions import versions_router
 from services.sink.reads.status import count_statuses
 from services.sink.redriving.redriver import Redriver
 from services.sink.resources import Resources
@@ -65,6 +66,7 @@ def create_app(settings: SinkSettings, resources: Resources, role: Role, consume
             lookup_router,
             standings_router,
             dead_letters_router,
+            versions_router,
         ):
             app.include_router(router(context), dependencies=strict)
     return app

@@ -18,7 +18,8 @@ _log = get_logger(__name__)
 _CONNECT_SECONDS = 5.0
 _ACQUIRE_SECONDS = 2.0
 _PROBE_SECONDS = 1.5
-_WRITERS = 2
+_WRITERS = 4
+"""The consumer's, and those of what runs beside it: retention, upkeep of versions, decisions."""
 _WRITE_SETTINGS = {
     "application_name": "undertone-sink",
     "jit": "off",

@@ -20,6 +20,7 @@ from services.sink.intake import Intake
 from services.sink.lag import LagReader, open_lag_reader
 from services.sink.settings import SinkSettings
 from services.sink.store import Store
+from services.sink.versioning.announcing import Announcer
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,6 +34,7 @@ class Resources:
     lag: LagReader
     owner: str
     feed: InsightFeed
+    announcer: Announcer
     windows: ClientLimiter = field(default_factory=SlidingWindows)
 
     def store(self) -> Store:
@@ -71,4 +73,5 @@ async def open_resources(settings: SinkSettings) -> AsyncIterator[Resources]:
         owner = settings.instance_id or f"{socket.gethostname()}-{os.getpid()}"
         database = Database(read_pool)
         feed = InsightFeed(database, lag.group, lag.name_of(ANALYZED))
-        yield Resources(connection, write_pool, database, publisher, lag, owner, feed, windows)
+        announcer = Announcer(write_pool, publisher)
+        yield Resources(connection, write_pool, database, publisher, lag, owner, feed, announcer, windows)

@@ -122,7 +122,8 @@ class VersionRegistry:
 async def _add(connection: Any, name: str, *, is_live: bool) -> None:
     if await connection.fetchval(sql.ADD, name) is None:
         return
-    if (await read_versions(connection)).active is None or (is_live and not await connection.fetchval(sql.IS_DECIDED)):
+    before = (await read_versions(connection)).active
+    if before is None or (is_live and not await connection.fetchval(sql.IS_DECIDED)):
         await connection.execute(sql.DEACTIVATE, name)
-        await connection.execute(sql.ACTIVATE, name)
+        await connection.execute(sql.ACTIVATE, name, before is not None)
         _log.info("analysis_version_activated", analysis_version=name)

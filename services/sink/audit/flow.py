@@ -106,14 +106,15 @@ class FlowAudit:
             try:
                 event = decode(record, ANALYZED).event
             except UndecodableRecord:
-                _add_unreadable(unreadable, record, "", None)
+                _add_unreadable(unreadable, record, "", None, record.timestamp_ms)
                 continue
             assert isinstance(event, Outcome)
             if isinstance(event, ConversationSkipped) and event.reason is SkipReason.SUPERSEDED:
                 self.tally.count(ANALYZED.name, _hour_of(record), Verdict.SUPERSEDED)
                 continue
             insight_id = event.insight_id if isinstance(event, InsightProduced) else None
-            piece.add(record, event.conversation_id, event.revision, event.analysis_version, insight_id)
+            version, recorded_ms = event.analysis_version, record.timestamp_ms
+            piece.add(record, event.conversation_id, event.revision, version, insight_id, recorded_ms)
         await self._judge(sql.OUTCOMES, piece, verdict_of, progress.is_settled)
         await self._judge(sql.OUTCOMES, unreadable, verdict_without_row, progress.is_settled)
 

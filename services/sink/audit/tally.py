@@ -24,6 +24,8 @@ class Verdict(StrEnum):
     ERASED = "erased"
     REMOVED = "removed"
     """By retention, or old enough to have been."""
+    RETIRED = "retired"
+    """Its analysis version is, or was then."""
     WAITING = "waiting"
     """Somebody has not read it yet."""
     MISSING = "missing"
@@ -53,6 +55,8 @@ def verdict_without_row(row: Mapping[str, Any], standing: Standing) -> Verdict:
         return Verdict.ERASED
     if row["is_buried"]:
         return Verdict.BURIED
+    if row.get("is_retired"):
+        return Verdict.RETIRED
     if not standing.is_read:
         return Verdict.WAITING
     return Verdict.REMOVED if standing.is_old else Verdict.MISSING

@@ -70,6 +70,7 @@ INSIGHT_PAGE = {
         "available": _AVAILABLE,
         "other_versions": {},
         "analysis_version": "offline-1",
+        "missing_under_version": 0,
     },
 }
 TRENDS = {
@@ -78,6 +79,7 @@ TRENDS = {
     "bucket": "hour",
     "tz": "UTC",
     "analysis_version": "offline-1",
+    "missing_under_version": 0,
     "total_insights": 2,
     "sentiment_counts": {"positive": 1, "neutral": 0, "negative": 1},
     "average_sentiment": -0.125,

@@ -21,6 +21,7 @@ from services.sink.reads.insights import (
 )
 from services.sink.reads.members import insight_members, time_text
 from services.sink.reads.pages import Total, cursor_after, open_list
+from services.sink.versioning.coverage import missing_under
 from services.sink.versions import KnownVersions, read_versions
 
 _NOT_FOUND = "There is no insight under this id."
@@ -49,7 +50,8 @@ def insights_router(context: ReadContext) -> APIRouter:
             total = await found.total()
             rows = await found.page(ORDERS[asked.order], limit=asked.limit + 1, after=paging.after, total=total)
             others = await read_other_versions(connection, filters.version_id, extent)
-        version = version_of(asked, versions)
+            version = version_of(asked, versions)
+            missing = await missing_under(connection, versions, version)
         metadata = {
             **_totals(total),
             **_window(paging),
@@ -58,6 +60,7 @@ def insights_router(context: ReadContext) -> APIRouter:
             "available": available_members(extent),
             "other_versions": others,
             "analysis_version": version,
+            "missing_under_version": missing,
         }
         insights = [insight_members(row, version or "") for row in rows[: asked.limit]]
         return tagged_answer(request, {"insights": insights, "metadata": metadata})

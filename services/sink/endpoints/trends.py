@@ -16,6 +16,7 @@ from services.sink.reads.insights import available_members, read_extent, read_ot
 from services.sink.reads.members import time_text
 from services.sink.reads.status import read_status
 from services.sink.reads.trends import TrendQuestion, read_trends
+from services.sink.versioning.coverage import missing_under
 from services.sink.versions import KnownVersions, read_versions
 from services.sink.windows import MAX_BUCKETS, TooManyBuckets
 
@@ -39,6 +40,8 @@ def trends_router(context: ReadContext) -> APIRouter:
                 raise refused("bucket", f"gives more than {MAX_BUCKETS} buckets; ask for days or less time") from error
             extent = await read_extent(connection, question.version_id)
             others = await read_other_versions(connection, question.version_id, extent)
+            version = asked.analysis_version or versions.active
+            missing = await missing_under(connection, versions, version)
         window = question.window
         return tagged_answer(
             request,
@@ -48,7 +51,8 @@ def trends_router(context: ReadContext) -> APIRouter:
                 "end_time": time_text(window.end),
                 "bucket": "day" if question.by_day else "hour",
                 "tz": asked.tz,
-                "analysis_version": asked.analysis_version or versions.active,
+                "analysis_version": version,
+                "missing_under_version": missing,
                 **members,
                 "available": available_members(extent),
                 "other_versions": others,

@@ -9,6 +9,7 @@ ALTER TABLE analysis_versions
     -- When, after that, a posting and a live outcome under it were stored first.
     ADD COLUMN posting_seen_at timestamptz,
     ADD COLUMN outcome_seen_at timestamptz,
+    -- Since when it is retired; of one that has begun anew, up to when what was recorded under it is gone.
     ADD COLUMN retired_at timestamptz,
     -- When the last row under a retired version had left.
     ADD COLUMN emptied_at timestamptz;

@@ -30,11 +30,17 @@ OUTCOMES = f"""
         ) AND (n.insight_id IS NULL OR EXISTS (
             SELECT FROM insights i WHERE i.insight_id = n.insight_id
         )) AS is_stored,
-        true AS is_newest
-    FROM unnest($1::integer[], $2::text[], $3::bigint[], $4::bigint[], $5::uuid[], $6::text[], $7::uuid[])
-        AS n (number, conversation_id, revision_ms, revision_offset, letter_id, version, insight_id)
+        true AS is_newest,
+        EXISTS (
+            SELECT FROM analysis_versions v WHERE v.name = n.version
+                AND (v.state = 'retired' OR v.retired_at > to_timestamp(n.recorded_ms / 1000.0))
+        ) AS is_retired
+    FROM unnest(
+        $1::integer[], $2::text[], $3::bigint[], $4::bigint[], $5::uuid[], $6::text[], $7::uuid[], $8::bigint[]
+    ) AS n (number, conversation_id, revision_ms, revision_offset, letter_id, version, insight_id, recorded_ms)
 """  # noqa: S608 - as above
-"""Whether the pointer stands at this outcome's revision or a newer one, and the insight is there."""
+"""Whether the pointer stands at this outcome's revision or a newer one, and the insight is there; whether its version
+is retired, or was when it was recorded."""
 
 STATUSES = """
     SELECT date_bin('1 hour', received_at, '2000-01-01Z') AS hour, status::text AS status, count(*) AS conversations

@@ -16,10 +16,12 @@ NOTE = """
 
 BEGIN_TRIAL = """
     UPDATE analysis_versions
-    SET is_on_trial = true, state = 'candidate', retired_at = NULL, emptied_at = NULL, live_since = NULL,
+    SET is_on_trial = true, state = 'candidate', emptied_at = NULL, live_since = NULL,
+        retired_at = CASE WHEN retired_at IS NOT NULL THEN clock_timestamp() END,
         posting_seen_at = NULL, outcome_seen_at = NULL
     WHERE name = $1
 """
+"""A version that was retired begins anew: what was recorded up to now is gone."""
 
 END_TRIAL = """
     UPDATE analysis_versions
@@ -41,14 +43,11 @@ RETIRE = """
 
 CAUGHT_UP = "UPDATE analysis_versions SET is_catching_up = false WHERE name = $1 AND is_catching_up"
 
-WHOLE_TABLES = (
-    "SET LOCAL enable_seqscan = on",
-    "SET LOCAL enable_hashjoin = on",
-    "SET LOCAL enable_mergejoin = on",
-    "SET LOCAL work_mem = '64MB'",
-    "SET LOCAL statement_timeout = '15min'",
-)
-"""For the one statement that is about every conversation; the connection is a writer's, whose joins are of batches."""
+WHOLE_TABLES = """
+    SET LOCAL enable_seqscan = on; SET LOCAL enable_hashjoin = on; SET LOCAL enable_mergejoin = on;
+    SET LOCAL work_mem = '64MB'; SET LOCAL statement_timeout = '15min'
+"""
+"""For statements that are about every conversation; the connection is a writer's, whose joins are of batches."""
 
 FOLLOW = f"""
     WITH moved AS (
@@ -81,5 +80,3 @@ LIVE_SINCE = """
 """
 
 NEWEST = "SELECT decision, decided_at, announced_at FROM version_decisions ORDER BY decision DESC LIMIT 1"
-
-LOCK_ANNOUNCER = "SELECT pg_try_advisory_lock(7564657276)"

@@ -18,7 +18,7 @@ OTHER_VERSIONS = """
         SELECT coalesce(sum(r.positive + r.neutral + r.negative), 0)::bigint AS total FROM rollup_hours r
         WHERE r.version_id = v.version_id AND r.channel = '' AND r.subject = ''
     ) c
-    WHERE v.version_id IS DISTINCT FROM $1 AND c.total > 0
+    WHERE v.version_id IS DISTINCT FROM $1 AND v.state <> 'retired' AND c.total > 0
     ORDER BY v.name
 """
 

@@ -25,7 +25,7 @@ DEACTIVATE = """
     WHERE state = 'active' AND name <> $1
 """
 ACTIVATE = """
-    UPDATE analysis_versions SET state = 'active', activated_at = clock_timestamp()
+    UPDATE analysis_versions SET state = 'active', activated_at = clock_timestamp(), is_catching_up = $2
     WHERE name = $1 AND state <> 'active'
 """
 

@@ -1,0 +1,109 @@
+"""What is done in the background: retired versions are emptied, counts of coverage folded, catching up noted.
+
+In small transactions, between those of the consumer; of several sinks one works at a time. A kill loses nothing: the
+next one goes on with what is left.
+"""
+
+import asyncio
+from contextlib import suppress
+from typing import Any
+
+import asyncpg
+
+from services.runtime.logs import get_logger
+from services.sink.failures import SERIALIZATION, is_unavailable, without_values
+from services.sink.sql import coverage as coverage_sql
+from services.sink.sql import decisions as decisions_sql
+from services.sink.sql import retirement as sql
+from services.sink.sql import versions
+from services.sink.stopping import Stopped, pause
+from services.sink.versioning.coverage import count_missing
+from services.sink.versions import read_versions
+
+_log = get_logger(__name__)
+
+_PASS_SECONDS = 3.0
+_BREATH_SECONDS = 0.05
+"""Between two transactions: the consumer's come first."""
+_CONVERSATIONS = 500
+_CELLS = 5_000
+
+
+class Upkeep:
+    """Keeps one database."""
+
+    def __init__(self, pool: asyncpg.Pool, stop: asyncio.Event) -> None:
+        self._pool = pool
+        self._stop = stop
+
+    async def run(self) -> None:
+        """Work until told to stop."""
+        with suppress(Stopped):
+            while True:
+                await self._try_pass()
+                await pause(_PASS_SECONDS, self._stop)
+
+    async def _try_pass(self) -> None:
+        try:
+            await self.fold()
+            await self.note_caught_up()
+            await self.empty_retired()
+        except SERIALIZATION:
+            return
+        except Exception as error:
+            if not is_unavailable(error):
+                raise
+            _log.warning("upkeep_waits", reason=without_values(error))
+
+    async def fold(self) -> None:
+        """Fold the changes of coverage into their sums, unless another sink does."""
+        async with self._pool.acquire() as connection, connection.transaction():
+            if await connection.fetchval(coverage_sql.LOCK_FOLD):
+                await connection.execute(coverage_sql.FOLD)
+
+    async def note_caught_up(self) -> None:
+        """Say of a version that was promoted early when it lacks nothing any more."""
+        async with self._pool.acquire() as connection, connection.transaction(isolation="repeatable_read"):
+            known = await read_versions(connection)
+            if not known.is_catching_up or known.active is None:
+                return
+            if await count_missing(connection, known.ids[known.active]) == 0:
+                await connection.execute(decisions_sql.CAUGHT_UP, known.active)
+
+    async def empty_retired(self) -> None:
+        """Delete what is left under retired versions. Raises Stopped, and what asyncpg raises."""
+        for row in await self._pool.fetch(sql.RETIRED):
+            if await self._empty(row["version_id"]):
+                _log.info("retired_version_emptied", analysis_version=row["name"])
+
+    async def _empty(self, version_id: int) -> bool:
+        while True:
+            left = await self._remove_some(version_id)
+            if left is None:  # another sink does it
+                return False
+            if not left:
+                break
+            await pause(_BREATH_SECONDS, self._stop)
+        await self.fold()
+        for query in sql.CELLS:
+            while await self._pool.fetchval(query, version_id, _CELLS):
+                await pause(_BREATH_SECONDS, self._stop)
+        await self._pool.execute(sql.EMPTIED, version_id)
+        return True
+
+    async def _remove_some(self, version_id: int) -> int | None:
+        """How many conversations had something under it; None when another sink removes now."""
+        async with self._pool.acquire() as connection, connection.transaction():
+            await connection.execute(versions.LOCK_SHARED)
+            if not await connection.fetchval(sql.LOCK) or not await connection.fetchval(sql.STILL_RETIRED, version_id):
+                return None
+            return await remove_page(connection, version_id, _CONVERSATIONS)
+
+
+async def remove_page(connection: Any, version_id: int, limit: int) -> int:
+    """Remove what some conversations have under a version, inside the caller's transaction; gives how many."""
+    ids = [row["conversation_id"] for row in await connection.fetch(sql.PAGE, version_id, "", limit)]
+    if ids:
+        await connection.fetchval(sql.INSIGHTS, version_id, ids)
+        await connection.fetchval(sql.POINTERS, version_id, ids)
+    return len(ids)

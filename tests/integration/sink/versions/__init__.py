@@ -1,0 +1,1 @@
+"""Decisions on analysis versions, on a real Postgres."""
