@@ -29,9 +29,9 @@ class FakeEngine:
     """Answers every batch after `seconds`, and not before `gate` is open."""
 
     name = "fake"
-    analysis_version = "fake-1"
 
-    def __init__(self, *, is_paced: bool = True, seconds: float = 0.0) -> None:
+    def __init__(self, *, is_paced: bool = True, seconds: float = 0.0, version: str = "fake-1") -> None:
+        self.analysis_version = version
         self.is_paced = is_paced
         self.seconds = seconds
         self.gate = asyncio.Event()

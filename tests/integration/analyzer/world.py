@@ -1,5 +1,6 @@
 """A Kafka with the contract's topics, seen by a test: what it writes, and what came out."""
 
+import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
@@ -8,7 +9,7 @@ from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
 
-from schemas.analysis_control import HoldDeclared
+from schemas.analysis_control import ActiveVersionChanged, HoldDeclared
 from schemas.codec import RawRecord, decode, encode
 from schemas.conversation_received import ConversationReceived
 from schemas.dead_letter import DeadLetter, exhume
@@ -18,6 +19,7 @@ from schemas.outcome import Outcome
 from schemas.topics import ANALYZED, CONTROL, DEAD_LETTER, RECEIVED, REPLAY, Topic
 from services.runtime.kafka import KafkaConnection, raw_record
 from tests.builders import an_envelope
+from tests.waiting import eventually
 
 E = TypeVar("E", bound=Event)
 
@@ -58,6 +60,39 @@ class World:
         value, headers = encode(event, an_envelope())
         await self.producer.send_and_wait(self.connection.topic_name(CONTROL), value, key=b"hold", headers=headers)
 
+    async def decide(self, active: str, *also: str, serial: int | None = None, age_seconds: float = 0) -> None:
+        """Say what live traffic is analysed under; an age is kept only by a log whose times are its writers'."""
+        event = ActiveVersionChanged(
+            analysis_version=active, also_analysed_under=also, serial=serial, reason="a test", changed_by="test"
+        )
+        value, headers = encode(event, an_envelope())
+        await self.producer.send_and_wait(
+            self.connection.topic_name(CONTROL),
+            value,
+            key=b"active-version",
+            headers=headers,
+            timestamp_ms=round((time.time() - age_seconds) * 1000),
+        )
+
+    async def keep_times_of_writers(self) -> None:
+        """Let the control log take writers' times instead of the broker's, so that a record can be old."""
+        await self.configure(CONTROL, {"message.timestamp.type": "CreateTime"})
+
+        async def is_kept() -> bool:  # the broker learns of it a little later
+            value, headers = encode(HoldDeclared(hold_seconds=0, reason="a test", declared_by="test"), an_envelope())
+            yesterday = round((time.time() - 86_400) * 1000)
+            name = self.connection.topic_name(CONTROL)
+            sent = await self.producer.send_and_wait(name, value, key=b"hold", headers=headers, timestamp_ms=yesterday)
+            assert sent.timestamp == yesterday, sent
+            return True
+
+        await eventually(is_kept)
+
+    async def decisions(self) -> list[ActiveVersionChanged]:
+        """All that the control log holds."""
+        events = [decode(record, CONTROL).event for record in await self.records(CONTROL)]
+        return [event for event in events if isinstance(event, ActiveVersionChanged)]
+
     async def records(self, topic: Topic) -> list[RawRecord]:
         """Everything that the topic has held so far."""
         name = self.connection.topic_name(topic)
@@ -96,13 +131,15 @@ class World:
 
     async def limit_record_bytes(self, topic: Topic, most: int) -> None:
         """As an operator may: let the topic take smaller records only."""
+        await self.configure(topic, {"max.message.bytes": str(most)})
+
+    async def configure(self, topic: Topic, values: dict[str, str]) -> None:
+        """Change what the broker does with a topic."""
         admin = AIOKafkaAdminClient(**self.connection.client_options())
         await admin.start()
         try:
             name = self.connection.topic_name(topic)
-            await admin.alter_configs(
-                [ConfigResource(ConfigResourceType.TOPIC, name, {"max.message.bytes": str(most)})]
-            )
+            await admin.alter_configs([ConfigResource(ConfigResourceType.TOPIC, name, values)])
         finally:
             await admin.close()
 
