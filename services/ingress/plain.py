@@ -12,6 +12,7 @@ import msgspec
 from msgspec import UNSET, UnsetType
 
 from schemas.conversation_received import MAX_TEXT_CHARACTERS, MAX_TURNS, Role
+from services.ingress.blank import says_something
 from services.ingress.posted import ROLES
 
 _RoleWord: TypeAlias = Literal["customer", "user", "agent", "assistant", "bot", "system"]
@@ -101,26 +102,33 @@ def _may_hold_nul(text: bytes) -> bool:
 
 
 def _quotes_of(post: Plain, ids: list[str]) -> int:
-    """The quotes that surely stand in the JSON of a post, whose id is added to `ids`; 0 if it has none of the shapes.
+    """The quotes that surely stand in the JSON of a post, whose id is added to `ids`; 0 if it is not good.
 
     When a text has no more than these, no member was dropped because it stood twice.
     """
-    if post.turns is UNSET:
-        if post.text is UNSET or post.conversation_id is not UNSET:
-            return 0
-        if post.external_id is UNSET:
-            return 4
-        ids.append(post.external_id)
-        return 8
+    turns = post.turns
+    if turns is UNSET:
+        return _quotes_of_text(post, ids)
     if post.text is not UNSET or post.external_id is not UNSET:
         return 0
     quotes = 2
-    for turn in post.turns:
+    for turn in turns:
         quotes += 4 if turn.role is UNSET else 8
+    if not (says_something(turns[0].text) or any(says_something(turn.text) for turn in turns)):
+        return 0
     if post.conversation_id is UNSET:
         return quotes
     ids.append(post.conversation_id)
     return quotes + 4
+
+
+def _quotes_of_text(post: Plain, ids: list[str]) -> int:
+    if post.text is UNSET or post.conversation_id is not UNSET or not says_something(post.text):
+        return 0
+    if post.external_id is UNSET:
+        return 4
+    ids.append(post.external_id)
+    return 8
 
 
 def _are_ids(texts: list[str]) -> bool:

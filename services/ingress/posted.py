@@ -30,6 +30,7 @@ from schemas.conversation_received import (
     Turn,
 )
 from schemas.event import ConversationId, StorableJson, Text, refuse_unstorable_text, to_utc
+from services.ingress.blank import BLANK_CLASS
 
 _ISO_TIME = re.compile(r"^\d{4}-\d\d-\d\d[Tt ]\d\d:\d\d")
 ROLES = {
@@ -78,7 +79,15 @@ PostedTime = Annotated[
 ]
 _Storable = AfterValidator(refuse_unstorable_text)
 _NO_NUL: dict[str, JsonValue] = {"pattern": r"^[^\u0000]*$"}
-PostedText = Annotated[str, Field(min_length=1, max_length=MAX_TEXT_CHARACTERS, json_schema_extra=_NO_NUL), _Storable]
+_SAYS_SOMETHING: dict[str, JsonValue] = {"pattern": rf"^[^\u0000]*[^{BLANK_CLASS}][^\u0000]*$"}
+_IN_ONE_OF_THEM: dict[str, JsonValue] = {
+    "contains": {"anyOf": [{"required": [name], "properties": {name: _SAYS_SOMETHING}} for name in ("text", "content")]}
+}
+"""Says of turns that one of them must say something."""
+_BoundedText = Annotated[str, Field(min_length=1, max_length=MAX_TEXT_CHARACTERS), _Storable]
+TurnText = Annotated[_BoundedText, Field(json_schema_extra=_NO_NUL)]
+OnlyText = Annotated[_BoundedText, Field(json_schema_extra=_SAYS_SOMETHING)]
+"""Of a conversation that has no other; `reading` sees to it that it says something."""
 Author = Annotated[str, Field(max_length=200, json_schema_extra=_NO_NUL), _Storable]
 Metadata = Annotated[dict[Text, StorableJson], _bounded(MAX_METADATA_BYTES)]
 Raw = Annotated[dict[Text, StorableJson], _bounded(MAX_RAW_BYTES)]
@@ -111,7 +120,7 @@ class PostedTurn(Turn):
 
     role: PostedRole = Role.CUSTOMER
     author: Author | None = None
-    text: Annotated[PostedText, Field(validation_alias=AliasChoices("text", "content"))]
+    text: Annotated[TurnText, Field(validation_alias=AliasChoices("text", "content"))]
     at: Annotated[PostedTime | None, Field(validation_alias=AliasChoices("at", "timestamp"))] = None
 
 
@@ -125,7 +134,12 @@ class PostedConversation(BaseModel):
     conversation_id: ConversationId | None = None
     turns: Annotated[
         tuple[PostedTurn, ...],
-        Field(min_length=1, max_length=MAX_TURNS, validation_alias=AliasChoices("turns", "messages")),
+        Field(
+            min_length=1,
+            max_length=MAX_TURNS,
+            validation_alias=AliasChoices("turns", "messages"),
+            json_schema_extra=_IN_ONE_OF_THEM,
+        ),
     ]
     channel: Annotated[str, Field(pattern=r"^[A-Za-z0-9._:-]{1,64}$")] | None = None
     language: Annotated[str, Field(pattern=r"^[A-Za-z0-9-]{2,35}$")] | None = None
@@ -138,7 +152,7 @@ class PostedSingleText(BaseModel):
 
     model_config = ConfigDict(extra="forbid", allow_inf_nan=False)
 
-    text: PostedText
+    text: OnlyText
     author: Author | None = None
     timestamp: PostedTime | None = None
     raw_data: Raw | None = None
@@ -150,7 +164,7 @@ class PostedExternalText(BaseModel):
     model_config = ConfigDict(extra="forbid", allow_inf_nan=False)
 
     external_id: ConversationId
-    text: PostedText
+    text: OnlyText
     raw: Raw | None = None
 
 

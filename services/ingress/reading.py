@@ -12,6 +12,7 @@ from typing import Annotated, Any, cast
 from pydantic import FailFast, JsonValue, TypeAdapter, ValidationError
 
 from schemas.conversation_received import refuse_implausible_time
+from services.ingress.blank import says_something
 from services.ingress.body_structure import refuse_too_many_parts, surely_has_few_parts
 from services.ingress.plain import Plain, read_plain, read_plain_array
 from services.ingress.posted import Posted, PostedConversation, PostedSingleText, likely_shape, shape_of
@@ -31,6 +32,7 @@ _MAX_MEMBERS = 4_096
 _MAX_PROBLEMS = 1_000
 """Problems that are explained of one array: naming them costs ten times what finding them does."""
 _NOT_EXPLAINED = "It is not valid, like much of this request; send it alone to hear why"
+_SAYS_NOTHING = "says nothing: a conversation needs a letter, a digit or a sign that can be seen in one of its turns"
 
 _many: TypeAdapter[list[PostedConversation]] = TypeAdapter(Annotated[list[PostedConversation], FailFast()])
 
@@ -59,7 +61,8 @@ def _read_quickly(text: bytes, now: datetime) -> Posted | None:
         posted = likely_shape(text).model_validate_json(text)
     except ValidationError:
         return None
-    return posted if has_no_duplicates(text, _members_of(posted)) and not _time_problem(posted, now) else None
+    is_good = has_no_duplicates(text, _members_of(posted)) and not _is_blank(posted) and not _time_problem(posted, now)
+    return posted if is_good else None
 
 
 def _members_of(posted: Posted) -> int:
@@ -72,6 +75,13 @@ def _members_of(posted: Posted) -> int:
             count += count_members(cast("JsonValue", posted.metadata))
     raw = posted.raw_data if isinstance(posted, PostedSingleText) else posted.raw
     return count + count_members(cast("JsonValue", raw)) if raw else count
+
+
+def _is_blank(posted: Posted) -> bool:
+    """Whether no turn says anything."""
+    if isinstance(posted, PostedConversation):
+        return not any(says_something(turn.text) for turn in posted.turns)
+    return not says_something(posted.text)
 
 
 def _time_problem(posted: Posted, now: datetime) -> tuple[int, str] | None:
@@ -103,17 +113,32 @@ def _check(value: Any, now: datetime, *, is_explained: bool = True) -> Posted | 
         posted = shape.model_validate(value)
     except ValidationError as error:
         return refusal_of(error, value, shape) if is_explained else Refusal.of_whole(_NOT_EXPLAINED)
+    problems = []
+    if _is_blank(posted):
+        problems.append(FieldProblem(_text_field(value), _SAYS_NOTHING))
     if (found := _time_problem(posted, now)) is not None:
-        return Refusal((FieldProblem(_time_field(value, found[0]), found[1]),))
-    return posted
+        problems.append(FieldProblem(_time_field(value, found[0]), found[1]))
+    return Refusal(tuple(problems)) if problems else posted
+
+
+def _text_field(value: dict[str, Any]) -> str:
+    """The field of the first text, as the sender wrote it."""
+    turns = _turns_field(value)
+    if turns is None:
+        return "text"
+    return f"{turns}.0.{'text' if 'text' in value[turns][0] else 'content'}"
 
 
 def _time_field(value: dict[str, Any], turn: int) -> str:
     """The field of a turn's time, as the sender wrote it."""
-    turns = "turns" if "turns" in value else "messages"
-    if turns not in value:
+    turns = _turns_field(value)
+    if turns is None:
         return "timestamp"
     return f"{turns}.{turn}.{'at' if 'at' in value[turns][turn] else 'timestamp'}"
+
+
+def _turns_field(value: dict[str, Any]) -> str | None:
+    return next((name for name in ("turns", "messages") if name in value), None)
 
 
 def _members_to_explain(value: dict[str, Any]) -> int:
@@ -159,7 +184,7 @@ def _read_array_quickly(text: bytes, now: datetime) -> Sequence[Posted] | None:
         return None
     if not has_no_duplicates(text, sum(map(_members_of, posted))):
         return None
-    return None if any(_time_problem(one, now) for one in posted) else posted
+    return None if any(_is_blank(one) or _time_problem(one, now) for one in posted) else posted
 
 
 def read_lines(text: bytes, now: datetime) -> Sequence[Reading]:

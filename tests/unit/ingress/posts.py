@@ -1,5 +1,6 @@
 """Strategies: conversations as senders write them, in all three shapes and any mix of names."""
 
+import unicodedata
 from datetime import UTC, datetime, timedelta, timezone
 from typing import Any
 
@@ -7,7 +8,17 @@ from hypothesis import strategies as st
 
 NOW = datetime(2026, 3, 2, 9, 17, 13, tzinfo=UTC)
 
-texts = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0"), min_size=1, max_size=60)
+
+def can_be_seen(text: str) -> bool:
+    """Whether a letter, number, punctuation mark or symbol is in it, by what Python knows of Unicode."""
+    return any(unicodedata.category(one)[0] in "LNPS" and one not in UNSEEN for one in text)
+
+
+UNSEEN = frozenset("\u115f\u1160\u2800\u3164\uffa0")
+"""Letters and a symbol that look like a space."""
+texts = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0"), min_size=1, max_size=60).filter(
+    can_be_seen
+)
 ids = st.text("abcXYZ019._:-", min_size=1, max_size=128)
 roles = st.sampled_from(["customer", "user", "agent", "assistant", "bot", "system"])
 json_values = st.recursive(

@@ -14,9 +14,9 @@ from services.ingress.normalise import normalise, to_event
 from services.ingress.reading import read_one
 from services.ingress.record_values import Receipt, value_of
 from services.ingress.refusals import Refusal
+from tests.unit.ingress.posts import texts
 
 NOW = datetime(2026, 11, 21, 10, 0, 0, 123456, UTC)
-texts = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\x00"), min_size=1, max_size=80)
 times = st.integers(1_000_000_000, 1_700_000_000).map(lambda one: datetime.fromtimestamp(one, UTC).isoformat())
 objects = st.dictionaries(texts, st.none() | st.booleans() | st.integers(-9, 9) | texts, max_size=3)
 
