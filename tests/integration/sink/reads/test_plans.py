@@ -5,10 +5,8 @@ connection under the questions explains each one before it runs it.
 """
 
 import json
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
-from dataclasses import dataclass, field
+from collections.abc import AsyncIterator, Awaitable, Callable
 from datetime import timedelta
-from typing import Any
 from uuid import UUID
 from zoneinfo import ZoneInfo
 
@@ -37,16 +35,8 @@ from services.sink.windows import Window
 from tests.infrastructure import Infrastructure
 from tests.infrastructure.databases import database
 from tests.integration.sink.million import END, ROWS, START, VERSION, fill
+from tests.integration.sink.reads.watched import Watched, buffers_of
 
-GROWING = {
-    "conversations",
-    "conversation_turns",
-    "insights",
-    "current_outcomes",
-    "completions",
-    "rollup_minutes",
-    "rollup_status_minutes",
-}
 LIMIT = 101
 PAGE = LIMIT * 40
 """Buffers of a page: of each row the outcome, and by their keys its insight, words and conversation."""
@@ -70,59 +60,6 @@ LISTS: dict[str, tuple[InsightFilters, int]] = {
     "a word that nobody said": (InsightFilters(1, words=("xylophone",)), 1_000),
 }
 """By what is asked for; and the buffers that the dearest of its statements may touch."""
-
-
-@dataclass
-class Watched:
-    """A connection that explains what it is asked before it answers."""
-
-    connection: asyncpg.Connection
-    problems: list[str] = field(default_factory=list)
-    asked: str = ""
-    bar: int = 0
-    most_buffers: int = 0
-
-    async def fetch(self, query: str, *values: Any) -> Any:
-        await self._explain(query, values)
-        return await self.connection.fetch(query, *values)
-
-    async def fetchrow(self, query: str, *values: Any) -> Any:
-        await self._explain(query, values)
-        return await self.connection.fetchrow(query, *values)
-
-    async def fetchval(self, query: str, *values: Any) -> Any:
-        await self._explain(query, values)
-        return await self.connection.fetchval(query, *values)
-
-    async def cursor(self, query: str, *values: Any, prefetch: int) -> AsyncIterator[Any]:
-        await self._explain(query, values)
-        async for row in self.connection.cursor(query, *values, prefetch=prefetch):
-            yield row
-
-    async def _explain(self, query: str, values: tuple[Any, ...]) -> None:
-        if query.startswith("EXPLAIN"):
-            return
-        text = await self.connection.fetchval(f"EXPLAIN (ANALYZE, BUFFERS, TIMING OFF, FORMAT JSON) {query}", *values)
-        plan = json.loads(text)[0]["Plan"]
-        for node in nodes(plan):
-            if node["Node Type"] == "Seq Scan" and node["Actual Loops"] and node.get("Relation Name") in GROWING:
-                self.problems.append(f"{self.asked}: sequential scan on {node['Relation Name']}")
-        buffers = buffers_of(plan)
-        self.most_buffers = max(self.most_buffers, buffers)
-        if buffers > self.bar:
-            self.problems.append(
-                f"{self.asked}: {buffers} buffers, at most {self.bar}: {' '.join(query.split())[-400:]}"
-            )
-
-
-def nodes(plan: dict[str, Any]) -> Iterator[dict[str, Any]]:
-    yield plan
-    for child in plan.get("Plans", ()):
-        yield from nodes(child)
-
-
-def buffers_of(node: dict[str, Any]) -> int:
-    return int(node["Shared Hit Blocks"] + node["Shared Read Blocks"])
 
 
 @pytest.fixture
@@ -150,6 +87,7 @@ async def test_every_question_on_a_million_insights_is_answered_by_index(connect
     for name, (question, bar) in QUESTIONS.items():
         watched.asked, watched.bar = name, bar
         await question(watched)
+        await watched.forget_settings()
     await keyset_pages_touch_few_buffers_but_their_rows(watched)
     assert not watched.problems, "\n".join(watched.problems)
 
