@@ -1,0 +1,116 @@
+"""Retirement: hidden at once, deleted bit by bit whoever is killed, and nothing comes back by itself."""
+
+import asyncio
+
+import pytest
+
+from services.sink.recount import differing_cells
+from services.sink.removal import remove_conversations
+from services.sink.sql import retirement as sql
+from services.sink.versioning.deciding import Refused
+from services.sink.versioning.upkeep import Upkeep, remove_page
+from services.sink.versions import read_versions
+from tests.integration.sink.versions.world import WHO, World, name
+
+_ROWS = """
+    SELECT (SELECT count(*) FROM current_outcomes o WHERE o.version_id = v.version_id)
+        + (SELECT count(*) FROM insights i WHERE i.version_id = v.version_id)
+        + (SELECT count(*) FROM rollup_minutes r WHERE r.version_id = v.version_id)
+        + (SELECT count(*) FROM rollup_hours r WHERE r.version_id = v.version_id)
+        + (SELECT count(*) FROM coverage_hours r WHERE r.version_id = v.version_id)
+    FROM analysis_versions v WHERE v.name = $1
+"""
+
+
+async def two_versions(world: World, count: int = 7) -> None:
+    await world.receive(range(count))
+    for version in ("v1", "v2"):
+        await world.analyse(range(count), version)
+
+
+async def test_a_retired_version_is_unknown_at_once_and_gone_soon(world: World) -> None:
+    await two_versions(world)
+    await world.decisions.retire("v2", WHO, now=False)
+    async with world.sink.pool.acquire() as connection:
+        assert list((await read_versions(connection)).ids) == ["v1"]
+    assert await world.fetchval(_ROWS, "v2") > 0
+    await Upkeep(world.sink.pool, asyncio.Event()).empty_retired()
+    assert await world.fetchval(_ROWS, "v2") == 0
+    assert await world.fetchval("SELECT emptied_at IS NOT NULL FROM analysis_versions WHERE name = 'v2'")
+    assert (await world.of("v1")).completed == 7
+
+
+async def test_deletion_that_was_killed_between_two_batches_goes_on_and_counts_agree_meanwhile(world: World) -> None:
+    await two_versions(world)
+    await world.decisions.retire("v2", WHO, now=False)
+    async with world.sink.pool.acquire() as connection:
+        version_id = await connection.fetchval("SELECT version_id FROM analysis_versions WHERE name = 'v2'")
+        async with connection.transaction():
+            assert await remove_page(connection, version_id, 3) == 3
+        killed = connection.transaction()
+        await killed.start()
+        await remove_page(connection, version_id, 3)
+        await killed.rollback()  # as Postgres does for whoever is killed
+        assert await differing_cells(connection) == []
+        assert await connection.fetchval("SELECT count(*) FROM current_outcomes WHERE version_id = $1", version_id) == 4
+    await Upkeep(world.sink.pool, asyncio.Event()).empty_retired()
+    assert await world.fetchval(_ROWS, "v2") == 0
+
+
+async def test_of_two_sinks_one_deletes_at_a_time(world: World) -> None:
+    await two_versions(world)
+    await world.decisions.retire("v2", WHO, now=False)
+    async with world.sink.pool.acquire() as connection, connection.transaction():
+        assert await connection.fetchval(sql.LOCK)
+        await Upkeep(world.sink.pool, asyncio.Event()).empty_retired()
+    assert await world.fetchval(_ROWS, "v2") > 0
+
+
+async def test_what_comes_late_under_a_retired_version_is_left_out(world: World) -> None:
+    await two_versions(world)
+    await world.decisions.retire("v2", WHO, now=False)
+    await Upkeep(world.sink.pool, asyncio.Event()).empty_retired()
+    await world.receive([8])
+    await world.analyse([8], "v2")
+    assert await world.fetchval(_ROWS, "v2") == 0
+
+
+async def test_the_active_version_and_one_on_trial_are_not_retired(world: World) -> None:
+    await two_versions(world)
+    await world.decisions.begin_trial("v3", WHO)
+    for version, why in (("v1", "active"), ("v3", "on trial")):
+        with pytest.raises(Refused, match=why):
+            await world.decisions.retire(version, WHO, now=True)
+
+
+async def test_a_version_that_has_the_only_results_of_some_conversations_is_kept_unless_told(world: World) -> None:
+    await world.receive(range(3))
+    await world.analyse(range(3))
+    await world.analyse(range(2), "v2")
+    await world.promote("v2", now=True)
+    with pytest.raises(Refused) as refusal:
+        await world.decisions.retire("v1", WHO, now=False)
+    assert refusal.value.members == {"missing": 1}
+    await world.decisions.retire("v1", WHO, now=True)
+    await Upkeep(world.sink.pool, asyncio.Event()).empty_retired()
+    assert set((await world.statuses()).values()) == {"completed"}
+
+
+async def test_a_retired_version_can_begin_anew_once_it_is_empty(world: World) -> None:
+    await two_versions(world)
+    await world.decisions.retire("v2", WHO, now=False)
+    with pytest.raises(Refused, match="still being deleted"):
+        await world.decisions.begin_trial("v2", WHO)
+    await Upkeep(world.sink.pool, asyncio.Event()).empty_retired()
+    await world.decisions.begin_trial("v2", WHO)
+    await world.analyse([0], "v2")
+    found = await world.of("v2")
+    assert (found.state, found.completed, found.missing) == ("candidate", 1, 6)
+
+
+async def test_erasure_takes_a_conversation_out_of_every_version(world: World) -> None:
+    await two_versions(world)
+    async with world.sink.pool.acquire() as connection, connection.transaction():
+        await remove_conversations(connection, [name(0)])
+    assert ((await world.of("v1")).completed, (await world.of("v2")).completed) == (6, 6)
+    assert ((await world.of("v1")).missing, (await world.of("v2")).missing) == (0, 0)
