@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 FOLDER = Path(__file__).parent
-NOT_PROGRAMS = {"__main__", "fill", "reference_endpoint"}
+NOT_PROGRAMS = {"__main__", "fill", "reference_endpoint", "slow_clients"}
 """They can be run and measure nothing."""
 
 

@@ -31,6 +31,14 @@ class Histogram:
         self.count += 1
         self._largest_us = max(self._largest_us, us)
 
+    def add_all(self, other: "Histogram") -> None:
+        """Count everything that another has counted."""
+        counts, total, largest = other._counts, other._total_us, other._largest_us  # noqa: SLF001 - of this very class
+        self._counts = [count + more for count, more in zip(self._counts, counts, strict=True)]
+        self._total_us += total
+        self._largest_us = max(self._largest_us, largest)
+        self.count += other.count
+
     def percentile_ms(self, percent: float) -> float:
         """The value that `percent` of 100 of the durations do not exceed; 0 when there are none."""
         wanted = max(1, -(-self.count * percent // 100))

@@ -45,3 +45,21 @@ def test_what_is_out_of_range_counts_at_its_end() -> None:
     histogram = filled([-1, 1e9])
     assert histogram.percentile_ms(50) == 0
     assert histogram.percentile_ms(100) == (2**36 - 1) / 1000
+
+
+@given(st.lists(st.floats(0, 100)), st.lists(st.floats(0, 100)))
+def test_two_added_up_are_one_that_counted_everything(some: list[float], others: list[float]) -> None:
+    added, more, whole = Histogram(), Histogram(), Histogram()
+    for seconds in some:
+        added.add(seconds)
+        whole.add(seconds)
+    for seconds in others:
+        more.add(seconds)
+        whole.add(seconds)
+    added.add_all(more)
+    assert (added.filled(), added.count, added.mean_ms, added.largest_ms) == (
+        whole.filled(),
+        whole.count,
+        whole.mean_ms,
+        whole.largest_ms,
+    )
