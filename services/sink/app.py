@@ -25,12 +25,14 @@ from services.sink.endpoints.redrives import redrives_router
 from services.sink.endpoints.standings import standings_router
 from services.sink.endpoints.stream import stream_router
 from services.sink.endpoints.trends import trends_router
+from services.sink.endpoints.version_decisions import version_decisions_router
 from services.sink.endpoints.versions import versions_router
 from services.sink.reads.status import count_statuses
 from services.sink.redriving.redriver import Redriver
 from services.sink.resources import Resources
 from services.sink.roles import Role
 from services.sink.settings import SinkSettings
+from services.sink.versioning.deciding import Decisions
 from services.sink.worker import WorkerWatch
 
 _DESCRIPTION = "Insights on customer conversations: how customers feel, what it is about, how sure we are, and why."
@@ -58,6 +60,8 @@ def create_app(settings: SinkSettings, resources: Resources, role: Role, consume
         app.include_router(stream_router(resources.feed), dependencies=strict)
         redriver = Redriver(resources.write_pool, resources.publisher, resources.connection)
         app.include_router(redrives_router(context, redriver, resources.write_pool), dependencies=strict)
+        decisions = Decisions(resources.write_pool)
+        app.include_router(version_decisions_router(decisions, resources.announcer), dependencies=strict)
         for router in (
             export_router,
             insights_router,

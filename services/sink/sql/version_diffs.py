@@ -13,7 +13,7 @@ DIFF = """
             AND a.kind = 'completed' AND (a.revision_ms, a.revision_offset) >= (c.revision_ms, c.revision_offset)
             AND b.kind = 'completed' AND (b.revision_ms, b.revision_offset) >= (c.revision_ms, c.revision_offset)
     ), topics AS (
-        SELECT topic, sum(in_a) AS in_a, sum(in_b) AS in_b
+        SELECT topic, sum(in_a)::bigint AS in_a, sum(in_b)::bigint AS in_b
         FROM (
             SELECT topic, count(*) AS in_a, 0 AS in_b FROM pairs, unnest(topics_a) AS topic GROUP BY 1
             UNION ALL
