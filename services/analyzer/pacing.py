@@ -11,26 +11,20 @@ partitions is in nobody's way and may use slots of the last two seconds. Should 
 stays, and one instance alone still never exceeds the limit: its own calls keep their distance by the monotonic clock.
 What counts is when a call's bytes went out, which may be later than it was started: a connection had to be opened, or
 the event loop was busy. Measured: one call each 100 ms put up to 12 arrivals into a sliding second, 5 % slower none.
-
-The limit is the lowest of three: the configured one; one that falls by a fifth when it was met (429) and rises again
-with answers; and the one that the provider states in its headers.
+The limit itself may fall and rise again (`adaptive_limit`).
 """
 
 import math
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
+from services.analyzer.adaptive_limit import LEAST_PART, AdaptiveLimit
+
 _LATEST_USE_ALONE_SECONDS = 2.0
 _FOR_THE_NETWORK = 0.75
 """Of what is free in a second: by so much a call may overtake those before it on its way, and the limit still holds."""
 HEARTBEAT_SECONDS = 10.0
 """Without a heartbeat for so long the group may have given our partitions away: no call starts."""
-
-SLOW_DOWN_SECONDS = 5.0
-"""Several calls that meet one limit slow down once."""
-LEAST_PART = 0.1
-RISE_PART = 0.0002
-"""From four fifths back to all of it in a thousand calls: one call of a thousand may meet the limit again."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,15 +59,15 @@ class Pacer:
     ) -> None:
         self._clocks = clocks
         self._pace = pace
+        self._free = 1 / pace - 1
+        """What pacing below the limit leaves free, in seconds of each second."""
         self._configured_tokens = self._tokens_per_minute = tokens_per_minute
         self._owned: frozenset[int] = frozenset()
         self._partitions = self._stride = 1
         self._assigned_at = -math.inf
         self._heartbeat_at = -math.inf
         self._next_by_tokens = -math.inf
-        self._configured = self._adapted = calls_per_second
-        self._stated = math.inf
-        self._slowed_at = -math.inf
+        self._limit = AdaptiveLimit(calls_per_second, clocks.monotonic)
         self._recent: list[CallPermit] = []
         self._limit_calls(calls_per_second)
 
@@ -110,30 +104,24 @@ class Pacer:
 
     def slow_down(self) -> None:
         """A provider said that it is too much: a fifth less, once a while. Rises again by `answered`."""
-        now = self._clocks.monotonic()
-        if now - self._slowed_at >= SLOW_DOWN_SECONDS:
-            self._slowed_at = now
-            self._adapt(max(self._adapted * 0.8, self._configured * LEAST_PART))
+        self._limit.slow_down()
+        self._follow_limit()
 
     def answered(self) -> None:
         """A call was answered: a little more again, up to the configured limit."""
-        if self._adapted < self._configured:
-            self._adapt(min(self._adapted + self._configured * RISE_PART, self._configured))
+        self._limit.answered()
+        self._follow_limit()
 
     def limit_stated(self, calls_per_second: float | None, tokens_per_minute: float | None) -> None:
         """The provider states its limits; None where it does not. They only lower ours, to a tenth at the least."""
-        stated = math.inf if calls_per_second is None else calls_per_second
-        self._stated = max(stated, self._configured * LEAST_PART)
-        self._adapt(self._adapted)
+        self._limit.state(calls_per_second)
+        self._follow_limit()
         tokens = [limit for limit in (self._configured_tokens, tokens_per_minute) if limit]
         self._tokens_per_minute = max(min(tokens, default=0.0), self._configured_tokens * LEAST_PART)
 
-    def _adapt(self, calls_per_second: float) -> None:
-        self._adapted = calls_per_second
-        limit = min(calls_per_second or math.inf, self._stated)
-        effective = 0.0 if math.isinf(limit) else limit
-        if effective != self._calls_per_second:
-            self._limit_calls(effective)
+    def _follow_limit(self) -> None:
+        if self._limit.calls_per_second != self._calls_per_second:
+            self._limit_calls(self._limit.calls_per_second)
 
     @property
     def calls_per_second(self) -> float:
@@ -216,13 +204,8 @@ class Pacer:
             self._next_by_tokens = since + tokens / rate
 
     @property
-    def _free(self) -> float:
-        """What pacing below the limit leaves free, in seconds of each second."""
-        return 1 / self._pace - 1
-
-    @property
     def _slack(self) -> float:
-        """The part of it by which a call may come late."""
+        """The part of what is free by which a call may come late."""
         return (1 - _FOR_THE_NETWORK) * self._free
 
     @property

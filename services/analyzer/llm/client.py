@@ -10,7 +10,6 @@ from collections.abc import AsyncIterator, Callable, Mapping, Set
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from ipaddress import ip_address
 from typing import Any
 
 import httpx
@@ -22,7 +21,7 @@ from services.analyzer.engine import (
     EngineUnavailable,
     Usage,
 )
-from services.analyzer.llm.connections import Connections, Trace
+from services.analyzer.llm.connections import Connections, Trace, is_loopback
 from services.analyzer.llm.headers import RateLimits, rate_limits_of
 from services.analyzer.llm.options import LlmOptions
 from services.analyzer.llm.pricing import usage_of
@@ -233,7 +232,7 @@ async def open_chat_client(
                 max_keepalive_connections=options.max_connections,
                 keepalive_expiry=_KEEP_ALIVE_SECONDS,
             ),
-            trust_env=not _is_loopback(options.base_url),
+            trust_env=not is_loopback(options.base_url),
         )
     except (httpx.InvalidURL, UnicodeEncodeError) as error:
         raise EngineMisconfigured("ANALYZER_LLM_BASE_URL or XAI_API_KEY cannot be right") from error
@@ -243,12 +242,3 @@ async def open_chat_client(
             yield client
         finally:
             await client.connections.close()
-
-
-def _is_loopback(url: str) -> bool:
-    """Whether the endpoint is on this machine: then a proxy of the environment is not asked."""
-    try:
-        host = httpx.URL(url).host
-        return host == "localhost" or ip_address(host).is_loopback
-    except (httpx.InvalidURL, ValueError):
-        return False

@@ -8,7 +8,10 @@ trace; one that the other side closes meanwhile is opened anew by the call that 
 import asyncio
 from collections.abc import Awaitable, Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
+from ipaddress import ip_address
 from typing import Any, Final
+
+import httpx
 
 _OPENED: Final = "connection.connect_tcp.complete"
 _FIRST_BYTES: Final = "http11.send_request_headers.started"
@@ -63,3 +66,12 @@ class Connections:
             self._opening.cancel()
             with suppress(asyncio.CancelledError):
                 await self._opening
+
+
+def is_loopback(url: str) -> bool:
+    """Whether the endpoint is on this machine: then a proxy of the environment is not asked."""
+    try:
+        host = httpx.URL(url).host
+        return host == "localhost" or ip_address(host).is_loopback
+    except (httpx.InvalidURL, ValueError):
+        return False
