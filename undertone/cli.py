@@ -57,6 +57,7 @@ COMMANDS: Mapping[str, Entry] = {
     "produce": Entry("produce", OPERATION, "Write events of a file to a topic, checked against the contract."),
     "replay": Entry("replay", OPERATION, "Analyse again what was accepted, behind live traffic."),
     "replays": Entry("replay", OPERATION, "List replays and how far each is."),
+    "versions": Entry("versions", OPERATION, "Compare results of models and prompts; choose which are shown."),
     "dlq": Entry("dlq", OPERATION, "See what could not be processed; send it again, or drop it."),
     "migrate": Entry("migrate", OPERATION, "Bring the database to the newest schema."),
     "offsets": Entry("offsets", OPERATION, "Show how far each partition is stored; say where to go on."),

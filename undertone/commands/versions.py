@@ -1,0 +1,186 @@
+"""`undertone versions`: how results by another model or prompt stand beside the active ones, and which are shown."""
+
+import asyncio
+import re
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from typing import Annotated
+
+import typer
+
+from services.runtime.kafka import KafkaConnection
+from undertone.cli import EXIT_INTERRUPTED
+from undertone.commands.replay_control import open_plans
+from undertone.console import output, tell
+from undertone.dead_letters.options import AsJson, Key, Url, Yes, print_json
+from undertone.errors import CommandError, UsageProblem
+from undertone.replay.job import Setup
+from undertone.settings import api_key, load_kafka_settings, read_api_url
+from undertone.times import parse_moment
+from undertone.versions.api import Incomplete, VersionsApi
+from undertone.versions.catching_up import CatchingUp, How, Paused
+from undertone.versions.promoting import Promoting
+from undertone.views.versions import diff_view, versions_table
+
+_VERSION = re.compile(r"[A-Za-z0-9._:-]{1,64}")
+_HELP = """Analysis versions: engine, model and prompt, such as offline-1 or grok-4.3-p2.
+
+Replay some conversations under another one, compare, then promote it, or retire it."""
+
+Version = Annotated[str, typer.Argument(metavar="VERSION", show_default=False)]
+Rate = Annotated[float, typer.Option(min=0, max=1e6, help="Most conversations a second replayed; 0: no limit.")]
+Now = Annotated[bool, typer.Option("--now", help="At once, although it lacks conversations.")]
+
+
+def register(app: typer.Typer) -> None:
+    """Mount the group."""
+    group = typer.Typer(help=_HELP, no_args_is_help=True)
+    group.command("list")(list_versions)
+    group.command("diff", no_args_is_help=True)(diff)
+    group.command("trial", no_args_is_help=True)(trial)
+    group.command("promote", no_args_is_help=True)(promote)
+    group.command("rollback")(rollback)
+    group.command("retire", no_args_is_help=True)(retire)
+    app.add_typer(group, name="versions")
+
+
+def list_versions(url: Url = None, key: Key = None, as_json: AsJson = False) -> None:
+    """List every version: whether it is shown, whether live traffic is analysed under it, how much it covers."""
+    with _open_api(url, key) as api:
+        versions = api.all_versions()
+    if as_json:
+        print_json(versions.members)
+    elif versions.members["versions"]:
+        output().print(versions_table(versions.members))
+    else:
+        tell("Nothing was analysed yet.")
+
+
+def diff(  # noqa: PLR0917 - typer reads options from parameters
+    a: Annotated[str, typer.Argument(metavar="A", show_default=False)],
+    b: Annotated[str, typer.Argument(metavar="B", show_default=False)],
+    since: Annotated[str, typer.Option(help="Occurred since: 24h, 7d, a date or a time.")] = "30d",
+    until: Annotated[str | None, typer.Option(help="Occurred before; as --since.", show_default=False)] = None,
+    limit: Annotated[int, typer.Option(min=0, max=100, help="Conversations they disagree on most.")] = 5,
+    url: Url = None,
+    key: Key = None,
+    as_json: AsJson = False,
+) -> None:
+    """Compare two versions on the conversations that both have: sentiment, scores, subjects, quotes, cost."""
+    now = datetime.now(UTC)
+    parameters = {
+        "start_time": parse_moment(since, "--since", now).isoformat(),
+        "end_time": parse_moment(until, "--until", now).isoformat() if until else None,
+        "limit": limit,
+    }
+    with _open_api(url, key) as api:
+        found = api.diff(_name(a), _name(b), parameters)
+    if as_json:
+        print_json(found)
+    else:
+        output().print(diff_view(found))
+
+
+def trial(
+    version: Version,
+    end: Annotated[bool, typer.Option("--end", help="Analyse live traffic under it no more.")] = False,
+    url: Url = None,
+    key: Key = None,
+) -> None:
+    """Let live traffic be analysed under it beside the active one; readers are shown what they were."""
+    with _open_api(url, key) as api:
+        done = api.decide(f"{_name(version)}/trial{'-end' if end else ''}")
+    what = "no more" if end else "too"
+    tell(f"Live traffic is analysed under {version} {what}.{_untold(done['announced'])}")
+
+
+def promote(  # noqa: PLR0917 - typer reads options from parameters
+    version: Version,
+    now: Now = False,
+    yes: Yes = False,
+    rate: Rate = 2000,
+    url: Url = None,
+    key: Key = None,
+) -> None:
+    """Show it by default, and analyse live traffic under it alone, once it lacks nothing.
+
+    Until then live traffic is analysed under both, and what it lacks is replayed. Stopped at any point, the same
+    command goes on. With --now it is shown at once, and catches up afterwards.
+    """
+    settings = load_kafka_settings()
+    with _open_api(url, key) as api:
+        setup = Setup(KafkaConnection.from_settings(settings), api, open_plans())
+        catching_up = CatchingUp(setup, api, _name(version), How(is_agreed=yes, rate=rate))
+        try:
+            asyncio.run(Promoting(api, version, catching_up).run(now=now))
+        except Paused as paused:
+            tell(f"Stopped. `undertone versions promote {version}` goes on.")
+            raise typer.Exit(EXIT_INTERRUPTED) from paused
+
+
+def rollback(now: Now = False, url: Url = None, key: Key = None) -> None:
+    """Show the version that was active before, and analyse live traffic under it."""
+    with _open_api(url, key) as api:
+        previous = api.all_versions().previous
+        try:
+            done = api.decide("rollback", now=now)
+        except Incomplete as error:
+            raise CommandError(
+                f"{error.missing:,} conversations have no outcome under {previous}: `undertone versions promote "
+                f"{previous}` replays them first, --now goes back at once."
+            ) from error
+    lacking = f" It lacks {done['missing']:,} conversations, which are shown as before." * bool(done["missing"])
+    tell(
+        f"{done['analysis_version']} is what readers are shown by default from now on.{lacking}"
+        f"{_untold(done['announced'])}"
+    )
+
+
+def retire(
+    version: Version,
+    now: Annotated[bool, typer.Option("--now", help="Although it may have the only result of some.")] = False,
+    yes: Yes = False,
+    url: Url = None,
+    key: Key = None,
+) -> None:
+    """Hide it at once, and delete what it found. Neither the active version nor one on trial can be retired."""
+    with _open_api(url, key) as api:
+        found = api.all_versions().of(_name(version))
+        if found is None:
+            raise UsageProblem(f"Nothing is known under the analysis version {version}; see `undertone versions list`.")
+        if not yes:
+            _ask(f"Delete what {version} found of {sum(found['counts'].values()):,} conversations?")
+        try:
+            done = api.decide(f"{version}/retirement", now=now)
+        except Incomplete as error:
+            raise CommandError(
+                f"{error.missing:,} conversations have no outcome under the active version, and {version} may have "
+                f"their only one: `undertone versions promote` the active version to replay them, or say --now."
+            ) from error
+    tell(f"{version} is retired. What it found is deleted in the background.{_untold(done['announced'])}")
+
+
+def _ask(question: str) -> None:
+    if not sys.stdin.isatty():
+        raise UsageProblem(f"{question} Nobody can be asked here: add --yes. Nothing was done.")
+    if not typer.confirm(question, err=True):
+        raise CommandError("Nothing was done.")
+
+
+def _untold(announced: bool) -> str:
+    return "" if announced else " Kafka does not answer: the analyzers hear of it as soon as it does."
+
+
+def _name(version: str) -> str:
+    if not _VERSION.fullmatch(version):
+        raise UsageProblem(f"{version[:40]!r} is no analysis version; 1 to 64 of A-Z a-z 0-9 . _ : - are needed.")
+    return version
+
+
+@contextmanager
+def _open_api(url: str | None, key: str | None) -> Iterator[VersionsApi]:
+    settings = load_kafka_settings()
+    with VersionsApi(read_api_url(url, settings), api_key(key, settings)) as api:
+        yield api

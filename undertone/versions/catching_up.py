@@ -1,0 +1,156 @@
+"""Replaying what a version lacks, round after round, until it lacks nothing.
+
+Each round is a replay like any other (undertone/replay): written down before it sends, so one that was stopped is gone
+on with. The next round begins only when the replay lane is empty: what is on it comes by itself.
+"""
+
+import asyncio
+import re
+import sys
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+import typer
+
+from schemas.topics import ANALYZED, REPLAY
+from services.runtime.settings import load_settings
+from undertone.console import output, say
+from undertone.embedded.lag import analyzer_lag
+from undertone.errors import CommandError, UsageProblem
+from undertone.replay import views
+from undertone.replay.job import Setup, look_for, price, send, write_down
+from undertone.replay.planning import Asked, Chosen, Terms, address_of
+from undertone.replay.plans import Replay, State
+from undertone.replay.pricing import price_of
+from undertone.replay.watching import watching
+from undertone.versions.api import VersionsApi
+
+_LOOK_SECONDS = 1.0
+_QUIET_LOOKS = 3
+"""So often nothing may have moved, with nothing on its way, before another round begins."""
+
+
+class Paused(Exception):  # noqa: N818 - it names what happened, as house style asks
+    """A person stopped it; the same command goes on."""
+
+
+@dataclass(frozen=True, slots=True)
+class How:
+    """How what is missing is to be sent."""
+
+    is_agreed: bool
+    rate: float
+
+
+@dataclass(slots=True)
+class CatchingUp:
+    """One version's way to full coverage."""
+
+    setup: Setup
+    api: VersionsApi
+    version: str
+    how: How
+
+    async def run(self) -> None:
+        """Replay and wait until nothing is missing. Raises CommandError, and Paused."""
+        while lacking := await self._missing():
+            earlier = self._earlier()
+            begun = next((one for one in earlier if not one.state.has_ended), None)
+            if begun is None:
+                if earlier and (lacking := await self._wait()) == 0:
+                    return
+                begun = await self._begin(lacking)
+            if (await send(self.setup, begun.name)).state is State.PAUSED:
+                raise Paused
+            left = await self._wait()
+            if left >= lacking:
+                raise CommandError(
+                    f"{left:,} conversations got no outcome under {self.version}, although they were replayed: "
+                    f"`undertone status` says whether analyzers work, `undertone dlq list` what failed."
+                )
+
+    async def _missing(self) -> int:
+        return int((await self._standing())["missing"])
+
+    async def _standing(self) -> Mapping[str, Any]:
+        standing = (await asyncio.to_thread(self.api.all_versions)).of(self.version)
+        if standing is None:
+            raise CommandError(f"Nothing is known under the analysis version {self.version}.")
+        return standing
+
+    def _earlier(self) -> list[Replay]:
+        """The replays of earlier rounds, of whichever process."""
+        plans, here = self.setup.plans, address_of(self.setup.connection)
+        ours = [plans.load(name) for name in plans.names() if name.startswith(self._prefix)]
+        return [one for one in ours if one.kafka == here and one.analysis_version == self.version]
+
+    @property
+    def _prefix(self) -> str:
+        return f"promote-{re.sub(r'[^A-Za-z0-9._-]', '_', self.version)[:40]}-"
+
+    async def _begin(self, lacking: int) -> Replay:
+        """Choose what is missing, say what it takes, ask, and write it down."""
+        with watching("Listing") as show:
+            ids = await asyncio.to_thread(self.api.missing_ids, self.version, lambda found: show(found, lacking))
+        now = datetime.now(UTC)
+        text = f"what {self.version} lacks"
+        asked = Asked(since=None, until=now, is_open=True, conversation_ids=ids, text=text)
+        chosen = await look_for(self.setup, asked)
+        if chosen.count < len(ids):
+            say(
+                f"{len(ids) - chosen.count:,} of them are not in Kafka any more, or came again meanwhile; those that "
+                f"stay missing are shown by what the version before says, if it is promoted with --now."
+            )
+        if not self.how.is_agreed:
+            await self._agree(chosen)
+        terms = Terms(self._next_name(), self.version, self.how.rate, now)
+        return await write_down(self.setup, asked, chosen, terms)
+
+    def _next_name(self) -> str:
+        number = 1
+        while self.setup.plans.exists(f"{self._prefix}{number}"):
+            number += 1
+        return f"{self._prefix}{number}"
+
+    async def _agree(self, chosen: Chosen) -> None:
+        """Say what it takes at most, and ask. Raises CommandError when it is not to be."""
+        from services.analyzer.settings import AnalyzerSettings  # noqa: PLC0415 - needs the analyzer's packages
+        from undertone.replay.tariffs import tariff_of  # noqa: PLC0415 - as above
+
+        tariff = tariff_of(self.version, load_settings(AnalyzerSettings))
+        found = await price(self.setup, chosen, self.version, tariff)
+        priced = price_of(found.tally, tariff) if tariff is not None else None
+        for line in views.estimate_lines(found.tally, found.left_out, self.version, priced):
+            output().print(line, markup=False, soft_wrap=True)
+        if not sys.stdin.isatty():
+            raise UsageProblem("Replay them? Nobody can be asked here: add --yes. Nothing was sent.")
+        if not typer.confirm("Replay them?", err=True):
+            raise CommandError(
+                f"Nothing was sent. Live traffic goes on being analysed under {self.version} as well: "
+                f"`undertone versions trial {self.version} --end` ends that."
+            )
+
+    async def _wait(self) -> int:
+        """Until nothing is missing, or nothing more is on its way; gives how many are missing then."""
+        before, quiet = -1, 0
+        with watching("Analysing") as show:
+            while True:
+                versions = await asyncio.to_thread(self.api.all_versions)
+                standing = versions.of(self.version) or {}
+                left = int(standing["missing"])
+                show(versions.accepted - left - int(standing["in_flight"]), versions.accepted, f"{left:,} missing")
+                quiet = quiet + 1 if left == before and await self._is_quiet() else 0
+                if not left or quiet >= _QUIET_LOOKS:
+                    return left
+                before = left
+                await asyncio.sleep(_LOOK_SECONDS)
+
+    async def _is_quiet(self) -> bool:
+        """Whether analyzers have acknowledged the replay lane, and the sink has stored what they found."""
+        behind = await analyzer_lag(self.setup.connection)
+        if behind is None or behind[REPLAY.name]:
+            return False
+        stored = await asyncio.to_thread(self.api.get, "/api/v1/status")
+        return (stored["lag"] or {}).get(ANALYZED.name) == 0

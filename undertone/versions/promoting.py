@@ -1,0 +1,69 @@
+"""The way of a version to the front: on trial, seen by the analyzers, caught up, promoted."""
+
+import asyncio
+from dataclasses import dataclass
+
+from undertone.console import say, tell
+from undertone.errors import CommandError
+from undertone.versions.api import Incomplete, VersionsApi
+from undertone.versions.catching_up import CatchingUp
+
+_LOOK_SECONDS = 0.5
+_LOOKS_BEFORE_A_WORD = 30
+_ROUNDS = 100
+
+
+@dataclass(slots=True)
+class Promoting:
+    """One promotion, whichever of its steps were done before."""
+
+    api: VersionsApi
+    version: str
+    catching_up: CatchingUp
+
+    async def run(self, *, now: bool) -> None:
+        """All that is left to be done. Raises CommandError, and what `CatchingUp.run` raises."""
+        versions = self.api.all_versions()
+        if versions.active == self.version:
+            tell(f"{self.version} is what readers are shown by default already.")
+        elif now or versions.active is None:
+            self._say_promoted(self.api.decide(f"{self.version}/promotion", now=True)["missing"])
+        else:
+            await self._with_full_coverage()
+        await self.catching_up.run()
+        tell(f"{self.version} lacks nothing. Live traffic is analysed under it alone.")
+
+    async def _with_full_coverage(self) -> None:
+        standing = self.api.all_versions().of(self.version)
+        if standing is None or not standing["is_live"]:
+            self.api.decide(f"{self.version}/trial")
+        tell(f"Live traffic is to be analysed under {self.version}, too.")
+        await self._seen()
+        for _ in range(_ROUNDS):
+            await self.catching_up.run()
+            try:
+                self._say_promoted(self.api.decide(f"{self.version}/promotion", now=False)["missing"])
+            except Incomplete as error:
+                say(str(error))  # some came to lack meanwhile
+            else:
+                return
+        raise CommandError(f"Conversations come to lack an outcome under {self.version} as fast as they are replayed.")
+
+    async def _seen(self) -> None:
+        """Until analyzers have read it: something received later was analysed under it, or nothing was received."""
+        looks = 0
+        while True:
+            standing = (await asyncio.to_thread(self.api.all_versions)).of(self.version)
+            if standing is not None and standing["is_seen_live"]:
+                return
+            looks += 1
+            if looks % _LOOKS_BEFORE_A_WORD == 0:
+                say(
+                    f"Waiting for the analyzers to work under {self.version}; `undertone status` says whether they "
+                    f"have it (ANALYZER_FURTHER_ENGINES names what they have beside their own engine)."
+                )
+            await asyncio.sleep(_LOOK_SECONDS)
+
+    def _say_promoted(self, missing: int) -> None:
+        lacking = f" It lacks {missing:,} conversations, which are shown as before until it has them." * bool(missing)
+        tell(f"{self.version} is what readers are shown by default from now on.{lacking}")
