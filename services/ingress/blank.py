@@ -42,9 +42,10 @@ BLANK_CLASS = "".join(
 )
 """The same for a regular expression, in Python as in JSON Schema."""
 _SEEN = re.compile(f"[^{BLANK_CLASS}]")
-_SURELY_SEEN = frozenset(map(chr, range(0x21, 0x7F)))
+SURELY_SEEN = frozenset(map(chr, range(0x21, 0x7F)))
+"""What most texts begin with."""
 
 
 def says_something(text: str) -> bool:
     """Whether a reader sees any of it; the text is not empty."""
-    return text[0] in _SURELY_SEEN or _SEEN.search(text) is not None
+    return text[0] in SURELY_SEEN or _SEEN.search(text) is not None

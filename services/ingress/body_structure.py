@@ -14,12 +14,13 @@ _STRING = re.compile(rb'"[^"\\]*+(?:\\.[^"\\]*+)*+(?:"|\\?\Z)', re.DOTALL)
 """Matches from every quote, also where a string does not end: else it would be tried again at each quote inside."""
 
 
-def surely_has_few_parts(text: bytes, arrays: int) -> bool:
-    """Whether a body that holds at most so many arrays, and objects of a few members each, is surely allowed.
+def surely_has_few_parts(text: bytes, *, arrays: int, shortest_object: int) -> bool:
+    """Whether a body that holds at most so many arrays, and objects of so many bytes and few members, is allowed.
 
-    Cheap: brackets and commas need not be counted.
+    Cheap: brackets and commas need not be counted, and in most bodies not even braces.
     """
-    return text.count(b"{") + arrays <= MAX_CONTAINERS
+    objects = MAX_CONTAINERS - arrays
+    return len(text) <= objects * shortest_object or text.count(b"{") <= objects
 
 
 def refuse_too_many_parts(text: bytes) -> None:

@@ -12,15 +12,17 @@ import msgspec
 from msgspec import UNSET, UnsetType
 
 from schemas.conversation_received import MAX_TEXT_CHARACTERS, MAX_TURNS, Role
-from services.ingress.blank import says_something
+from services.ingress.blank import SURELY_SEEN, says_something
+from services.ingress.body_structure import surely_has_few_parts
 from services.ingress.posted import ROLES
 
 _RoleWord: TypeAlias = Literal["customer", "user", "agent", "assistant", "bot", "system"]
 _PlainText = Annotated[str, msgspec.Meta(min_length=1, max_length=MAX_TEXT_CHARACTERS)]
 _PLAIN_IDS = re.compile(r"(?:[A-Za-z0-9._:-]{1,128}\n)*")
 """Ids, each with a line end after it: matching them together costs a tenth of matching each."""
-_ROLES: dict[str | UnsetType, str] = {UNSET: Role.CUSTOMER.value}
-_ROLES.update({word: role.value for word, role in ROLES.items()})
+_SHORTEST = len('{"text":"a"}')
+ROLE_NAMES: dict[str | UnsetType, str] = {UNSET: Role.CUSTOMER.value}
+ROLE_NAMES.update({word: role.value for word, role in ROLES.items()})
 
 Utterances = list[tuple[str, str]]
 """Roles and texts. Roles as plain strings: an enumeration's member is a slow one."""
@@ -55,10 +57,7 @@ class Plain(msgspec.Struct, frozen=True, forbid_unknown_fields=True, gc=False):
         """Who said what."""
         if self.turns is UNSET:
             return [("customer", cast("str", self.text))]  # it has none of the shapes else, and was not read
-        if len(self.turns) == 1:  # nearly always, and a comprehension costs as much as what it does here
-            turn = self.turns[0]
-            return [(_ROLES[turn.role], turn.text)]
-        return [(_ROLES[turn.role], turn.text) for turn in self.turns]
+        return [(ROLE_NAMES[turn.role], turn.text) for turn in self.turns]
 
 
 _decode_one: Callable[[bytes], Plain] = msgspec.json.Decoder(Plain).decode
@@ -78,13 +77,15 @@ def read_plain(text: bytes) -> Plain | None:
     return post if quotes and quotes == text.count(b'"') and _are_ids(ids) else None
 
 
-def read_plain_array(text: bytes) -> Sequence[Plain] | None:
-    """The posts of a JSON array, when all of them are plain and good."""
-    if _may_hold_nul(text):
+def read_plain_array(text: bytes, most: int) -> Sequence[Plain] | None:
+    """The posts of a JSON array, when there are at most so many and all of them are plain and good."""
+    if _may_hold_nul(text) or not surely_has_few_parts(text, arrays=1 + most, shortest_object=_SHORTEST):
         return None
     try:
         posts = _decode_many(text)
     except ValueError:
+        return None
+    if len(posts) > most:
         return None
     ids: list[str] = []
     quotes = 0
@@ -114,7 +115,7 @@ def _quotes_of(post: Plain, ids: list[str]) -> int:
     quotes = 2
     for turn in turns:
         quotes += 4 if turn.role is UNSET else 8
-    if not (says_something(turns[0].text) or any(says_something(turn.text) for turn in turns)):
+    if not (turns[0].text[0] in SURELY_SEEN or any(says_something(turn.text) for turn in turns)):
         return 0
     if post.conversation_id is UNSET:
         return quotes

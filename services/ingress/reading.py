@@ -13,7 +13,7 @@ from pydantic import FailFast, JsonValue, TypeAdapter, ValidationError
 
 from schemas.conversation_received import refuse_implausible_time
 from services.ingress.blank import says_something
-from services.ingress.body_structure import refuse_too_many_parts, surely_has_few_parts
+from services.ingress.body_structure import refuse_too_many_parts
 from services.ingress.plain import Plain, read_plain, read_plain_array
 from services.ingress.posted import Posted, PostedConversation, PostedSingleText, likely_shape, shape_of
 from services.ingress.refusals import Refusal, refusal_of, refused_body
@@ -148,8 +148,8 @@ def _members_to_explain(value: dict[str, Any]) -> int:
 
 def read_array(text: bytes, now: datetime) -> Sequence[Reading]:
     """Read a JSON array of conversations. Raises a 400 Problem when the whole is at fault."""
-    plain = read_plain_array(text) if surely_has_few_parts(text, arrays=1 + MAX_CONVERSATIONS) else None
-    if plain is not None and len(plain) <= MAX_CONVERSATIONS:
+    plain = read_plain_array(text, MAX_CONVERSATIONS)
+    if plain is not None:
         return plain
     refuse_too_many_parts(text)
     posted = _read_array_quickly(text, now)

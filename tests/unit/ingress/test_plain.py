@@ -14,7 +14,7 @@ from services.ingress.intake import _given_id
 from services.ingress.normalise import normalise, to_event
 from services.ingress.plain import Plain, read_plain, read_plain_array
 from services.ingress.posted import Posted
-from services.ingress.reading import read_array, read_one, read_post
+from services.ingress.reading import MAX_CONVERSATIONS, read_array, read_one, read_post
 from services.ingress.record_values import Receipt, value_of
 from services.ingress.refusals import Refusal
 from tests.unit.ingress.posts import NOW, good_posts, ids, roles, texts
@@ -73,14 +73,16 @@ def test_plain_posts_without_escapes_are_read_the_quickest_way(
 ) -> None:
     text = json.dumps(posts, ensure_ascii=False, separators=separators)
     if "\\" not in text:
-        assert read_plain_array(text.encode()) is not None
+        assert read_plain_array(text.encode(), MAX_CONVERSATIONS) is not None
         one = json.dumps(posts[0], ensure_ascii=False, separators=separators)
         assert read_plain(one.encode()) is not None
 
 
 @given(st.lists(pairs(values | st.lists(pairs(values) | values, max_size=2)), min_size=1, max_size=2), spaces)
 def test_whatever_is_read_the_quickest_way_is_accepted_by_the_strictest(posts: list[Any], space: str) -> None:
-    together: Sequence[Plain | None] = read_plain_array(written(posts, space).encode()) or [None] * len(posts)
+    together: Sequence[Plain | None] = read_plain_array(written(posts, space).encode(), MAX_CONVERSATIONS) or [
+        None
+    ] * len(posts)
     for plain, post in zip(together, posts, strict=True):
         text = written(post, space).encode()
         for read in filter(None, (plain, read_plain(text))):
@@ -137,12 +139,12 @@ def test_whatever_is_read_the_quickest_way_is_accepted_by_the_strictest(posts: l
 def test_what_is_refused_alone_is_not_read_the_quickest_way(post: bytes) -> None:
     assert isinstance(read_one(post, NOW), Refusal)
     assert read_plain(post) is None
-    assert read_plain_array(b"[" + post + b"]") is None
-    assert read_plain_array(b'[{"text":"good"},' + post + b"]") is None
+    assert read_plain_array(b"[" + post + b"]", MAX_CONVERSATIONS) is None
+    assert read_plain_array(b'[{"text":"good"},' + post + b"]", MAX_CONVERSATIONS) is None
 
 
 @pytest.mark.parametrize(
     "text", [b"", b"[", b"[]x", b'[{"text":"a"},]', b'\xef\xbb\xbf[{"text":"a"}]', b'{"text":"a"}']
 )
 def test_what_is_no_json_array_is_not_read_the_quickest_way(text: bytes) -> None:
-    assert read_plain_array(text) is None
+    assert read_plain_array(text, MAX_CONVERSATIONS) is None

@@ -1,6 +1,8 @@
 """However a record's value is written, it is the same event."""
 
+import hashlib
 import json
+import unicodedata
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -8,7 +10,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from schemas.codec import encode_value
-from schemas.conversation_received import ConversationReceived
+from schemas.conversation_received import (
+    ConversationReceived,
+    Role,
+    Turn,
+    content_hash_of,
+    content_hash_of_utterance,
+    content_hash_of_utterances,
+)
 from schemas.envelope import CE_ID, headers_of_original
 from services.ingress.normalise import normalise, to_event
 from services.ingress.reading import read_one
@@ -64,6 +73,18 @@ def test_the_time_of_receipt_is_kept_to_the_microsecond(text: str, minutes: int)
     moment = NOW + timedelta(minutes=minutes, microseconds=minutes)
     event = ConversationReceived.model_validate_json(value_of(posted, b"conv_1", Receipt.of(moment)))
     assert event.received_at == event.occurred_at == moment
+
+
+@given(st.lists(st.tuples(st.sampled_from(Role), texts | st.text(" \t\x1f\u3000abe\u0301é", min_size=1)), min_size=1))
+def test_a_content_hash_is_over_role_length_and_text_however_it_is_computed(utterances: list[tuple[Role, str]]) -> None:
+    parts = [(role.value, unicodedata.normalize("NFC", said).strip().encode()) for role, said in utterances]
+    hashed = b"".join(b"%b:%d:%b" % (role.encode(), len(text), text) for role, text in parts)
+    expected = hashlib.sha256(hashed).hexdigest()
+    turns = [Turn(role=role, text=said) for role, said in utterances]
+    assert content_hash_of(turns) == content_hash_of_utterances(utterances) == expected
+    if len(utterances) == 1:
+        (role, said), *_ = utterances
+        assert content_hash_of_utterance(role, said) == content_hash_of_utterance(role.value, said) == expected
 
 
 def test_the_event_id_stands_where_it_is_looked_for() -> None:
