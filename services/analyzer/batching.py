@@ -10,7 +10,7 @@ in a lane only the newest is analysed.
 """
 
 import heapq
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from typing import Generic, Protocol, TypeVar
 
@@ -53,7 +53,7 @@ class Work(Generic[W]):
     arrived_at: float
     waiters: list[W]
     lone_outages: int = 0
-    """Calls with this work alone in them that an outage ended, while other calls were answered."""
+    """Calls with this work alone in them that an outage ended, while others were answered."""
     calls: int = 0
     """Calls that it was in."""
     last_failure: FailureReason | None = None
@@ -232,6 +232,15 @@ class BatchingWindow(Generic[W]):
         self._queues.clear()
         self._newest.clear()
         return len(waiting)
+
+    def give_up(self, queue: Queue, is_unwanted: Callable[[W], bool]) -> list[W]:
+        """Let go of those in a queue who need not be answered, and return them. What is in a call is left alone."""
+        works = [work for work in self._works.values() if work.is_waiting and work.queue == queue]
+        given_up = [(waiter, work) for work in works for waiter in work.waiters if is_unwanted(waiter)]
+        for waiter, work in given_up:
+            self._newest.pop((waiter.lane, work.analysis_version, waiter.conversation_id), None)
+            self._remove_waiter(waiter, work)
+        return [waiter for waiter, _ in given_up]
 
     def waiting(self, lane: Lane) -> int:
         """How many works of a lane are in no call."""

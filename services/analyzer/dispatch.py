@@ -16,6 +16,7 @@ from services.analyzer.arrivals import Arrival
 from services.analyzer.batching import LANES_IN_ORDER, BatchingWindow, Queue, Work
 from services.analyzer.calls import Calls
 from services.analyzer.holds import Holds
+from services.analyzer.llm.breaker import Circuit
 from services.analyzer.permissions import Permission, Permissions, Spending
 from services.analyzer.probing import Probing
 from services.analyzer.task_set import Tasks
@@ -113,6 +114,11 @@ class Dispatcher:
     def held_lanes(self) -> Collection[Lane]:
         """The lanes in which calls may not start now, under one version at least."""
         return {lane for version in self._terms for lane in self._permissions.held_lanes(version)}
+
+    def is_stuck(self, version: str) -> bool:
+        """Whether live calls under a version cannot start, for longer than its pace explains."""
+        is_held = Lane.LIVE in self._permissions.held_lanes(version)
+        return self._is_open() and (is_held or self._terms[version].breaker.circuit is not Circuit.CLOSED)
 
     def _open_queues(self, version: str) -> list[Queue]:
         held = self._permissions.held_lanes(version)

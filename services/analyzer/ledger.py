@@ -7,7 +7,7 @@ at once: the records come again, and what was under way for them is published bu
 """
 
 import asyncio
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 from schemas.event import Lane
@@ -25,8 +25,10 @@ class Receipt:
     lane: Lane
     size_bytes: int
     acknowledge: Callable[[], object]
-    versions: frozenset[str] = frozenset()
-    """Under which versions outcomes are still to come, of a record that has several."""
+    accepted_under: tuple[str, ...] = ()
+    """The versions under which it gets an outcome."""
+    outstanding: frozenset[str] = frozenset()
+    """Those of them, where they are several, whose outcome is not durable yet."""
     paid_answers: int = 0
     """Outcomes that came of a call."""
     is_buried: bool = False
@@ -90,19 +92,20 @@ class Ledger:
         return place
 
     @staticmethod
-    def expect(place: RecordPlace, versions: Collection[str]) -> None:
+    def expect(place: RecordPlace, versions: tuple[str, ...]) -> None:
         """The record gets an outcome under each of these versions."""
+        place.receipt.accepted_under = versions
         if len(versions) > 1:
-            place.receipt.versions = frozenset(versions)
+            place.receipt.outstanding = frozenset(versions)
 
     def done(self, place: RecordPlace, version: str | None = None) -> None:
         """The record's outcome under this version (or all that it gets) is durable.
 
         Was it the last that is to come, whatever is done at the head of its partition is acknowledged.
         """
-        if version is not None and place.receipt.versions:
-            place.receipt.versions -= {version}
-            if place.receipt.versions:
+        if version is not None and place.receipt.outstanding:
+            place.receipt.outstanding -= {version}
+            if place.receipt.outstanding:
                 return
         for receipt in self._order.done(place):
             receipt.acknowledge()

@@ -36,6 +36,10 @@ REPEATED = Counter(
     "Conversations whose answer was paid for and whose record comes again: it was given to another by a rebalance. "
     "Each version counts.",
 )
+GIVEN_UP = Counter(
+    "undertone_analysis_given_up",
+    "Conversations that waited for calls that could not be made, under a version that is live no more.",
+)
 TOKENS = Counter("undertone_analysis_tokens", "Tokens used, by direction.", ["direction"])
 TOKENS_SAVED = Counter(
     "undertone_analysis_tokens_saved", "Estimated tokens that were not spent, by reason.", ["reason"]

@@ -88,7 +88,7 @@ class Outbox:
         """
         receipt = arrival.place.receipt
         if not receipt.is_buried:
-            named = f"under {arrival.analysis_version}: {detail}" if receipt.versions else detail
+            named = f"under {arrival.analysis_version}: {detail}" if len(receipt.accepted_under) > 1 else detail
             await self.bury(arrival.record, DeadLetterReason(reason.value), named)
             receipt.is_buried = True
         await self.deliver(arrival, failed(arrival, reason, detail, attempts, self._now()))

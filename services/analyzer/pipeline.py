@@ -18,6 +18,7 @@ from services.analyzer.calls import Calls
 from services.analyzer.control_log import Apply, ControlLog
 from services.analyzer.dispatch import Dispatcher
 from services.analyzer.gaps import Gaps
+from services.analyzer.giving_up import GivingUp
 from services.analyzer.holds import PROBE_ANSWERED, Holds
 from services.analyzer.intake import Intake
 from services.analyzer.ledger import Ledger
@@ -67,6 +68,7 @@ class Pipeline:
         self.recall = recall_for(options, resources, self.terms, self.ledger, self.tasks)
         accepting = self._accepting()
         self.intakes = {lane: self._intake(lane, accepting) for lane in LANES_IN_ORDER}
+        self.giving_up = GivingUp(self.versions, self.window, self.ledger, self.dispatcher.is_stuck)
         self.repeating = Repeating(
             self.versions,
             is_ours=lambda: self._is_first() and self.control_log.is_caught_up,
@@ -228,6 +230,7 @@ class Pipeline:
         self.repeating.look()
 
     def _look_again_at_versions(self) -> None:
+        self.giving_up.look()
         for lane in self.intakes:
             self.ledger.unblock(lane)
 

@@ -10,7 +10,7 @@ from schemas.conversation_skipped import ConversationSkipped
 from schemas.event import Lane, Revision
 from schemas.insight_produced import InsightProduced, insight_id_of
 from schemas.topics import RECEIVED, REPLAY
-from services.analyzer.engine import Answer, EngineLimited, Refusal, Task
+from services.analyzer.engine import Answer, EngineLimited, EngineMisconfigured, Refusal, Task
 from services.analyzer.offline.engine import OfflineEngine
 from tests.builders import a_conversation, an_envelope
 from tests.integration.analyzer.analyzers import InProcess
@@ -172,6 +172,35 @@ async def test_a_pause_that_a_provider_asks_for_holds_no_engine_that_costs_nothi
 async def _is_held(analyzer: InProcess) -> bool:
     _, said = await analyzer.readiness()
     assert said.get("holds") == {"live": "429", "replay": "429"}, said
+    return True
+
+
+class _Unknown(FakeEngine):
+    """The provider does not know its model."""
+
+    def answer(self, batch: Sequence[Task]) -> Answer:
+        raise EngineMisconfigured("unknown model")
+
+
+async def test_a_trial_that_cannot_be_analysed_stops_live_when_the_window_is_full_and_its_end_lets_it_go_on(
+    world: World, start_here: StartHere
+) -> None:
+    await world.decide(FREE, PAID)
+    conversations = _complaints(120)
+    await world.post(conversations)
+    analyzer = await start_here(OfflineEngine(), _Unknown(), in_flight_count=50)
+    await eventually(lambda: _in_flight_is(analyzer, 50), within_seconds=90)
+    await eventually(lambda: _names_the_engine(analyzer))
+    assert await world.uncommitted() == len(conversations)
+    await world.decide(FREE)
+    await eventually(lambda: _outcomes_under(world, [FREE], conversations))
+    await eventually(world.is_all_acknowledged)
+
+
+async def _names_the_engine(analyzer: InProcess) -> bool:
+    status, said = await analyzer.readiness()
+    assert status == 503, said
+    assert said["checks"]["engine"]["detail"] == f"{PAID}: unknown model", said
     return True
 
 

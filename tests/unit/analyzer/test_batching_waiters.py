@@ -89,6 +89,22 @@ def test_what_a_replay_waits_for_goes_live_when_somebody_live_waits_for_it() -> 
     assert window.close(1, queues()) is None
 
 
+def test_who_need_not_be_answered_is_let_go_of_and_the_others_stay() -> None:
+    window = a_window(start=1)
+    add(window, "in a call", of="x")
+    assert window.close(1, queues()) is not None
+    unwanted, _ = add(window, "shared", of="y")
+    wanted, _ = add(window, "shared", of="z")
+    alone, _ = add(window, "alone", of="w")
+    replayed, _ = add(window, "replayed", of="v", lane=Lane.REPLAY)
+    assert window.give_up((Lane.LIVE, V1), lambda waiter: waiter is not wanted) == [unwanted, alone]
+    assert (window.waiting(Lane.LIVE), window.waiting(Lane.REPLAY)) == (1, 1)
+    batches = [window.close(9, queues()) for _ in range(3)]
+    assert [batch and batch.works[0].waiters for batch in batches] == [[wanted], [replayed], None]
+    _, superseded = add(window, "new", of="w", revision=0)
+    assert superseded == [], "it is forgotten, so it supersedes nobody"
+
+
 class Model:
     """Drives a window and keeps who waits, what is in calls, and who left."""
 
