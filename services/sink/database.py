@@ -70,6 +70,8 @@ async def open_read_pool(url: str, *, connections: int, timeout_seconds: float) 
             "timezone": "UTC",
             # Every question is a short one: to start workers would take longer than to answer.
             "max_parallel_workers_per_gather": "0",
+            # What says a frequent word is a set of pages: one that does not fit reads each page's words anew.
+            "work_mem": "32MB",
             # Plans are made for the values asked for: what is right for one word or window is wrong for another.
             "plan_cache_mode": "force_custom_plan",
         },

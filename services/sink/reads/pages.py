@@ -5,11 +5,13 @@ rare words come from the index of words; other orders sort what is few, and merg
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Sequence
-from dataclasses import dataclass
+from collections.abc import AsyncIterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from functools import partial
 from typing import Any
+
+from asyncpg import QueryCanceledError
 
 from services.sink.cursors import Cursor, micros_of
 from services.sink.reads.counts import CountedCells, minutes_with, sentiment_counts
@@ -25,9 +27,13 @@ COUNTED_UP_TO = 10_000
 """How far matches are counted for filters that no rollup covers."""
 _COUNTING_SECONDS = 0.5
 """How long such a count may take when words are frequent and have to be looked for row by row."""
+_SURE_AT_MOST = 40_000
+"""At most so many are read by their confidence."""
 _SORTED_AT_MOST = 10_000
 """At most so many rows are read whole and sorted; of more, the first of each day come from an index."""
 _MINUTES_OF_A_DAY = 24 * 60
+_DAYS_AT_ONCE = 60
+"""Days of one statement: to plan for more takes longer than to ask twice."""
 _STREAM_ROWS = 500
 _SLICE_ROWS = 5_000
 _NOT_ALL_MATCH = 4
@@ -52,6 +58,8 @@ class InsightList:
     """How many there are but for words and confidence: exact."""
     days: Sequence[datetime]
     """Those of the window that may hold insights."""
+    by_sentiment: Mapping[str, int] = field(default_factory=dict)
+    """How many of the rows are of each sentiment."""
     sure: int | None = None
     """How many are as sure as is asked, counted up to a bound and but for other filters; None when words are asked."""
 
@@ -65,11 +73,11 @@ class InsightList:
             return Total(self.rows)
         limit = COUNTED_UP_TO + 1
         if self._says_rare_words(limit):
-            return await self._counted(self.routes.saying(limit=limit))
+            return await self._counted_by_words(limit) or await self._counted_slowly(limit)
         if self.sure is None:
             return await self._counted_slowly(limit)
         if not self.filters.are_narrow:
-            return Total(min(self.sure, COUNTED_UP_TO), is_exact=self._are_few_sure)
+            return Total(min(self.sure, COUNTED_UP_TO), is_exact=self.sure <= COUNTED_UP_TO)
         return await (
             self._counted(self.routes.confident(self.days, limit=limit))
             if self._are_few_sure
@@ -79,6 +87,18 @@ class InsightList:
     async def _counted(self, statement: Statement) -> Total:
         found = await self.connection.fetchval(statement.count, *statement.values)
         return Total(min(found, COUNTED_UP_TO), is_exact=found <= COUNTED_UP_TO)
+
+    async def _counted_by_words(self, limit: int) -> Total | None:
+        """None when it takes too long: words that are frequent each may be rare together, and nobody knows before."""
+        transaction = self.connection.transaction()
+        await transaction.start()
+        try:
+            await self.connection.fetchval(sql.PATIENCE, str(int(_COUNTING_SECONDS * 1000)))
+            return await self._counted(self.routes.saying(limit=limit))
+        except QueryCanceledError:
+            return None
+        finally:
+            await transaction.rollback()  # to where it began: the patience ends with it
 
     async def _counted_slowly(self, limit: int) -> Total:
         """Slice by slice until the bound, or until it takes too long: then there are more than were counted."""
@@ -99,36 +119,55 @@ class InsightList:
         """At most `limit` rows that follow the cursor's; `sort_value` is what a cursor carries."""
         if total.is_exact and total.count == 0:
             return []
-        if self._is_by_words(limit if order is NEWEST else limit * len(self.days), total):
+        if self._is_by_words(limit if order is NEWEST else limit + len(self.days), total):
             return await self._fetch(self.routes.saying(order, limit=limit, after=after))
         if self._are_few_sure:
             return await self._fetch(self.routes.confident(self.days, order, limit=limit, after=after))
         if order is NEWEST:
             return await self._newest(limit, after)
-        if not await self._are_sorted_sooner(limit):
-            return await self._merged(self.routes.by_days(self.days, order, limit=limit, after=after))
-        ranges = [one async for some in self._slices(self.routes.window, self.rows) for one in some]
-        return await self._fetch(self.routes.in_ranges(ranges, order, limit=limit, after=after))
+        return await self._in_order(order, limit, after)
 
     def _is_by_words(self, wanted: int, total: Total) -> bool:
         """What was counted by words is few: reading them is no dearer, whatever the planner had believed."""
         return self._says_rare_words(wanted) or (total.is_exact and self._says_rare_words(COUNTED_UP_TO + 1))
 
-    async def _are_sorted_sooner(self, limit: int) -> bool:
-        """Whether all that match are read and sorted sooner than the first of each day are found in their order.
+    async def _in_order(self, order: Order, limit: int, after: Cursor | None) -> list[Row]:
+        """Sentiment by sentiment by the sooner route: a topic that is frequent may have hardly a negative insight."""
+        sorted_ones = [one for one in await self._sorted_sooner(limit) if self.by_sentiment[one]]
+        others = [one for one in self.routes.sentiments if self.by_sentiment[one] and one not in sorted_ones]
+        rows = await self._merged(others, order, limit, after) if others else []
+        for sentiment in sorted_ones:
+            rows += await self._of(sentiment)._sorted(order, limit, after)  # noqa: SLF001 - a part of this list
+        rows.sort(key=lambda row: (row["sort_value"], row["conversation_id"]), reverse=order.is_descending)
+        return rows[:limit]
 
-        The first reads every row of the minutes that hold a match; the second reads for each row it shows as many as
-        there are for each that matches.
+    async def _sorted_sooner(self, limit: int) -> list[str]:
+        """The sentiments of which all that match are read and sorted sooner than the first are found in their order.
+
+        The first reads every row of the minutes that hold a match; the second reads, for each row it shows and the
+        first of each day, as many as there are for each that matches.
         """
-        if self.rows > _SORTED_AT_MOST:
-            return False
-        filters = self.filters
-        assert filters.version_id is not None, "a list of rows has a version"
+        filters, days = self.filters, len(self.days)
+        few = [one for one in self.routes.sentiments if self.by_sentiment[one] <= _SORTED_AT_MOST]
+        if not few or not self.filters.are_narrow:
+            return few if self.rows <= _SORTED_AT_MOST else []
         counts = await sentiment_counts(self.connection, CountedCells(filters.version_id), self.routes.window)
-        read_in_minutes = min(self.rows * counts.total / (len(self.days) * _MINUTES_OF_A_DAY), counts.total)
-        in_order = counts.by_sentiment()[filters.sentiment] if filters.sentiment else counts.total
-        read_in_order = min(limit * len(self.days) * in_order / self.rows, in_order)
-        return read_in_minutes <= read_in_order
+        in_order = counts.by_sentiment()
+        return [
+            one
+            for one in few
+            if self.by_sentiment[one] * min(counts.total / (days * _MINUTES_OF_A_DAY), counts.total)
+            <= min((limit + days) * in_order[one] / max(1, self.by_sentiment[one]), in_order[one])
+        ]
+
+    def _of(self, sentiment: str) -> "InsightList":
+        """The part of the list with this sentiment."""
+        routes = replace(self.routes, filters=replace(self.filters, sentiment=sentiment))
+        return replace(self, routes=routes, rows=self.by_sentiment[sentiment])
+
+    async def _sorted(self, order: Order, limit: int, after: Cursor | None) -> list[Row]:
+        ranges = [one async for some in self._slices(self.routes.window, self.rows) for one in some]
+        return await self._fetch(self.routes.in_ranges(ranges, order, limit=limit, after=after))
 
     async def _newest(self, limit: int, after: Cursor | None) -> list[Row]:
         window = cut(self.routes.window, after)
@@ -160,7 +199,7 @@ class InsightList:
 
     @property
     def _are_few_sure(self) -> bool:
-        return self.sure is not None and self.sure <= COUNTED_UP_TO
+        return self.sure is not None and self.sure <= _SURE_AT_MOST
 
     def _slices(self, window: Window, rows: int, *, growth: int = _NOT_ALL_MATCH) -> AsyncIterator[list[Window]]:
         read = partial(minutes_with, self.connection, self.filters)
@@ -170,10 +209,13 @@ class InsightList:
         rows: list[Row] = await self.connection.fetch(statement.insights, *statement.values)
         return rows
 
-    async def _merged(self, statement: Statement) -> list[Row]:
+    async def _merged(self, sentiments: Sequence[str], order: Order, limit: int, after: Cursor | None) -> list[Row]:
         """Rows that come in order from an index, whatever the planner thinks of sorting."""
+        rows: list[Row] = []
         await self.connection.fetchval(sql.SORTING, "off")
-        rows = await self._fetch(statement)
+        for low in range(0, len(self.days), _DAYS_AT_ONCE):
+            days = self.days[low : low + _DAYS_AT_ONCE]
+            rows += await self._fetch(self.routes.merged(days, sentiments, order, limit=limit, after=after))
         await self.connection.fetchval(sql.SORTING, "on")
         return rows
 
@@ -190,19 +232,17 @@ async def open_list(connection: Any, filters: InsightFilters, window: Window, ex
         return InsightList(connection, Routes(filters, window), 0, ())
     days = days_of(Window(max(window.start, extent.start), min(window.end, extent.end)))
     cells = CountedCells(filters.version_id, filters.channel, filters.topic)
-    counts = await sentiment_counts(connection, cells, window)
-    rows = counts.by_sentiment()[filters.sentiment] if filters.sentiment else counts.total
+    counts = (await sentiment_counts(connection, cells, window)).by_sentiment()
     routes = Routes(filters, window)
-    if rows == 0:
-        return InsightList(connection, routes, 0, days)
-    if filters.words:
+    rows = sum(counts[one] for one in routes.sentiments)
+    found = InsightList(connection, routes, rows, days, counts)
+    if rows and filters.words:
         words = await read_words(connection, filters.words)
-        return InsightList(connection, Routes(filters, window, words), 0 if words is None else rows, days)
-    sure = None
-    if filters.min_confidence is not None:
-        query, values = routes.count_confident(days, COUNTED_UP_TO + 1)
-        sure = await connection.fetchval(query, *values)
-    return InsightList(connection, routes, rows, days, sure)
+        return replace(found, routes=replace(routes, words=words), rows=0 if words is None else rows)
+    if rows and filters.min_confidence is not None:
+        query, values = routes.count_confident(days, _SURE_AT_MOST + 1)
+        return replace(found, sure=await connection.fetchval(query, *values))
+    return found
 
 
 def cursor_after(row: Row, window: Window) -> Cursor:

@@ -57,20 +57,27 @@ class Routes:
         outcomes = sql.OUTCOMES_BY_TIME[template].format(conditions=text, order=order.sql, limit=last, **parts)
         return Statement(outcomes, order, conditions.values)
 
-    def by_days(self, days: Sequence[datetime], order: Order, *, limit: int, after: Cursor | None = None) -> Statement:
-        """The first of each day and sentiment, from the order's own index."""
+    def merged(
+        self,
+        days: Sequence[datetime],
+        sentiments: Sequence[str],
+        order: Order,
+        *,
+        limit: int,
+        after: Cursor | None = None,
+    ) -> Statement:
+        """The first of days and sentiments, from the order's own index."""
         conditions = self._conditions(order, after)
         self._add_says(conditions)
-        last = conditions.bind(limit)
-        return self._statement(
-            sql.OUTCOMES_BY_DAYS,
-            conditions,
-            order,
-            limit=last,
-            inner_order=order.sql,
-            inner_limit=last,
-            **_bind_days(conditions, days, self._sentiments),
-        )
+        text, last = str(conditions), conditions.bind(limit)
+        names = [conditions.bind(name) for name in sentiments]
+        of_days = [
+            sql.OUTCOMES_OF_DAY.format(conditions=text, day=day, sentiment=name, order=order.sql)
+            for day in map(conditions.bind, days)
+            for name in names
+        ]
+        outcomes = sql.OUTCOMES_MERGED.format(days=" UNION ALL ".join(of_days), order=order.sql, limit=last)
+        return Statement(outcomes, order, conditions.values)
 
     def confident(
         self, days: Sequence[datetime], order: Order = NEWEST, *, limit: int | None, after: Cursor | None = None
@@ -82,9 +89,7 @@ class Routes:
             conditions,
             order,
             limit=conditions.bind(limit),
-            inner_order="o.confidence DESC",
-            inner_limit="NULL",
-            **_bind_days(conditions, days, self._sentiments),
+            **_bind_days(conditions, days, self.sentiments),
         )
 
     def saying(self, order: Order = NEWEST, *, limit: int | None, after: Cursor | None = None) -> Statement:
@@ -109,7 +114,8 @@ class Routes:
         return query, conditions.values
 
     @property
-    def _sentiments(self) -> Sequence[str]:
+    def sentiments(self) -> Sequence[str]:
+        """Those that are asked for."""
         return SENTIMENTS if self.filters.sentiment is None else (self.filters.sentiment,)
 
     def _conditions(self, order: Order, after: Cursor | None) -> Conditions:

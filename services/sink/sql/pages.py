@@ -45,18 +45,30 @@ since of two the index would start at the looser one. A single range may be as l
 its bounds. Of several it knows nothing, so each begins at the index of time
 (`later` stands outside for that)."""
 
+_OF_DAY = "date_bin('1 day', o.occurred_at, '2000-01-01Z') = {day} AND o.sentiment = {sentiment}"
 _DAYS = "unnest({days}::timestamptz[]) AS d (day) CROSS JOIN unnest({sentiments}::text[]::sentiment[]) AS s (name)"
-_OF_DAY = "date_bin('1 day', o.occurred_at, '2000-01-01Z') = d.day AND o.sentiment = s.name"
+_OF_EACH_DAY = _OF_DAY.format(day="d.day", sentiment="s.name")
+
+OUTCOMES_OF_DAY = f"""
+            (SELECT * FROM current_outcomes o
+            WHERE {{conditions}} AND {_OF_DAY.format(day="{day}", sentiment="{sentiment}::text::sentiment")}
+            ORDER BY {{order}})"""
+OUTCOMES_MERGED = """
+        SELECT o.* FROM ({days}
+        ) o
+        ORDER BY {order} LIMIT {limit}"""
+"""The first of some days and sentiments by score or confidence: OUTCOMES_OF_DAY, each in order from its index (see
+current_outcomes_by_score), merged as far as the limit is away."""
 
 OUTCOMES_BY_DAYS = f"""
         SELECT o.* FROM {_DAYS}
         CROSS JOIN LATERAL (
             SELECT * FROM current_outcomes o
-            WHERE {{conditions}} AND {_OF_DAY}
-            ORDER BY {{inner_order}} LIMIT {{inner_limit}}
+            WHERE {{conditions}} AND {_OF_EACH_DAY}
+            ORDER BY o.confidence DESC LIMIT NULL
         ) o
         ORDER BY {{order}} LIMIT {{limit}}"""
-"""The first of each day and sentiment by score or confidence, merged: see current_outcomes_by_score."""
+"""All of some days and sentiments, from the index of confidence."""
 
 OUTCOMES_SAYING = """
         SELECT o.* FROM (
@@ -70,7 +82,10 @@ OUTCOMES_SAYING = """
 """By their words."""
 
 SORTING = "SELECT set_config('enable_sort', $1, true)"
-"""Within this transaction: off, the first of a day come in order from their index, and not by sorting the day."""
+"""Within this transaction: off, the rows of a day come in order from their index, and not by sorting the day."""
+
+PATIENCE = "SELECT set_config('statement_timeout', $1, true)"
+"""Within this transaction: how many milliseconds each statement may take."""
 
 SAYS = """(
             SELECT t.turns::text ILIKE ALL ({patterns}::text[]) AND words_of(t.turns) @@ {words}::text::tsquery
@@ -85,7 +100,13 @@ INSIGHTS = f"""
             AS stale
     FROM ({{outcomes}}
     ) o
-    CROSS JOIN LATERAL (SELECT * FROM insights i WHERE i.insight_id = o.insight_id LIMIT 1) i
+    CROSS JOIN LATERAL (
+        SELECT * FROM (SELECT * FROM insights i WHERE i.conversation_id = o.conversation_id LIMIT 4) i
+        WHERE i.insight_id = o.insight_id
+        UNION ALL
+        SELECT * FROM insights i WHERE i.insight_id = o.insight_id
+        LIMIT 1
+    ) i
     LEFT JOIN LATERAL (
         SELECT t.opening FROM conversation_turns t WHERE t.conversation_id = o.conversation_id LIMIT 1
     ) t ON true
@@ -94,7 +115,8 @@ INSIGHTS = f"""
     ) c ON true
     ORDER BY {{order}}
 """
-"""What is shown of outcomes."""
+"""What is shown of outcomes. Insights are looked for beside their conversation's others first: ids of conversations are
+ordered by time, so those of a list lie together in the index; ids of insights are random, each is elsewhere."""
 
 COUNT = "SELECT count(*) FROM ({outcomes}) o"
 
@@ -102,7 +124,7 @@ CONFIDENT = f"""
     SELECT count(*) FROM (
         SELECT FROM {_DAYS}
         CROSS JOIN LATERAL (
-            SELECT FROM current_outcomes o WHERE {{conditions}} AND {_OF_DAY}
+            SELECT FROM current_outcomes o WHERE {{conditions}} AND {_OF_EACH_DAY}
             ORDER BY o.confidence DESC LIMIT {{limit}}
         ) o
         LIMIT {{limit}}
