@@ -4,7 +4,7 @@ import json
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, cast
 
 from schemas.conversation_received import ConversationReceived
 from schemas.envelope import CE_ID, headers_of_original
@@ -95,9 +95,10 @@ class Intake:
         receipt = Receipt.of(self.clock())
         chosen, records = _records(readings, sender, receipt, self._headers(sender, receipt))
         sent = await self.sends.send_together(records)
-        _accepted_bulk.inc(sent.count(Sent.ACKNOWLEDGED))
+        acknowledged = sent.count(Sent.ACKNOWLEDGED)
+        _accepted_bulk.inc(acknowledged)
         REFUSED.labels("invalid_schema").inc(len(readings) - len(records))
-        return _outcomes(chosen, sent)
+        return cast("list[str]", chosen) if acknowledged == len(chosen) else _outcomes(chosen, sent)
 
     def _headers(self, sender: Sender, receipt: Receipt) -> list[tuple[str, bytes]]:
         """The headers of the events of one request; of many, each event's id is made unique by its number."""
