@@ -61,7 +61,7 @@ FOLLOW = f"""
 follows the versions that were active before. Only statuses that differ are written."""
 
 TO_ANNOUNCE = """
-    SELECT decision, kind, subject, active_version, trial_versions, decided_by, note, announced_at
+    SELECT decision, kind, subject, active_version, trial_versions, decided_at, decided_by, note, announced_at
     FROM version_decisions ORDER BY decision DESC LIMIT 1
 """
 
