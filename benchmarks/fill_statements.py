@@ -101,7 +101,7 @@ _MINUTES = """
     ) counted
     CROSS JOIN LATERAL unnest(ARRAY['', channel]) AS ch (name)
     CROSS JOIN LATERAL unnest(''::text || topics) AS s (name)
-    WHERE ch.name IS NOT NULL GROUP BY 2, 3, 4
+    WHERE ch.name IS NOT NULL GROUP BY 2, 3, 4 ORDER BY 4
 """
 _STATUS_MINUTES = """
     INSERT INTO rollup_status_minutes (channel, bucket, queued, processing, failed, skipped, completed)
@@ -113,19 +113,19 @@ _STATUS_MINUTES = """
         FROM conversations GROUP BY 1, 2
     ) counted
     CROSS JOIN LATERAL unnest(ARRAY['', channel]) AS ch (name)
-    WHERE ch.name IS NOT NULL GROUP BY 1, 2
+    WHERE ch.name IS NOT NULL GROUP BY 1, 2 ORDER BY 2
 """
 _HOURS = """
     INSERT INTO rollup_hours (version_id, channel, subject, bucket, score_sum, positive, neutral, negative)
     SELECT version_id, channel, subject, date_bin('1 hour', bucket, '2000-01-01Z'), sum(score_sum), sum(positive),
         sum(neutral), sum(negative)
-    FROM rollup_minutes GROUP BY 1, 2, 3, 4
+    FROM rollup_minutes GROUP BY 1, 2, 3, 4 ORDER BY 4
 """
 _STATUS_HOURS = """
     INSERT INTO rollup_status_hours (channel, bucket, queued, processing, failed, skipped, completed)
     SELECT channel, date_bin('1 hour', bucket, '2000-01-01Z'), sum(queued), sum(processing), sum(failed), sum(skipped),
         sum(completed)
-    FROM rollup_status_minutes GROUP BY 1, 2
+    FROM rollup_status_minutes GROUP BY 1, 2 ORDER BY 2
 """
 _COVERAGE = """
     INSERT INTO coverage_hours (version_id, bucket, completed, skipped, failed)
@@ -137,7 +137,7 @@ _COVERAGE = """
     GROUP BY 1, 2
 """
 ROLLUPS = (_MINUTES, _STATUS_MINUTES, _HOURS, _STATUS_HOURS, _COVERAGE)
-"""Counts of the rows that are there, in this order."""
+"""Counts of the rows that are there, in this order; cells lie by time, as they do where a sink has stored them."""
 ROLLUP_TABLES = ("rollup_minutes", "rollup_hours", "rollup_status_minutes", "rollup_status_hours", "coverage_hours")
 
 INDEXES = """

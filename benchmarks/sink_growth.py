@@ -4,7 +4,8 @@
 
 Two databases on one server, filled as benchmarks.fill does. A round stores the same records in one of them, begins
 after a checkpoint and ends with one: what random keys cost (full-page images, then the pages themselves) falls into
-it. Rounds in the order ABBA. A database that is filled already (--large-database NAME) is used as it is.
+it. Rounds in the order ABBA. Databases that are filled already (--large-database NAME, --small-database NAME) are used
+as they are, and grow by what is stored.
 """
 
 import argparse
@@ -70,7 +71,7 @@ async def measure(report: Report, options: argparse.Namespace) -> None:
     """Fill what is to be filled, run both sides and judge."""
     async with AsyncExitStack() as opened:
         server = options.postgres or opened.enter_context(running(new_postgres())).url
-        small = await _filled(opened, server, None, options.small)
+        small = await _filled(opened, server, options.small_database, options.small)
         large = await _filled(opened, server, options.large_database, options.large)
         sides = [await _side(opened, url, options) for url in (large, small)]
         for side in sides:
@@ -109,6 +110,7 @@ def main() -> None:
     parser.add_argument("--large", type=int, default=10_000_000, help="insights in the full database")
     parser.add_argument("--small", type=int, default=100_000, help="insights in the other one")
     parser.add_argument("--large-database", help="the name of one that is filled already")
+    parser.add_argument("--small-database", help="likewise")
     parser.add_argument("--conversations", type=int, default=50_000, help="a round")
     parser.add_argument("--batch", type=int, default=2_000, help="records in a transaction")
     parser.add_argument("--rounds", type=int, default=2, help="of ABBA")

@@ -41,6 +41,9 @@ class Watched:
         await self._explain(query, values)
         return await self.connection.fetchval(query, *values)
 
+    def transaction(self) -> Any:
+        return self.connection.transaction()
+
     async def cursor(self, query: str, *values: Any, prefetch: int) -> AsyncIterator[Any]:
         await self._explain(query, values)
         async for row in self.connection.cursor(query, *values, prefetch=prefetch):
