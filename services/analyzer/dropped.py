@@ -3,7 +3,8 @@
 `gaps` sees that records are missing when a later one arrives. After a rebalance the last records of a partition can
 be dropped as well (handed over before the partitions were ours), and then nothing arrives that would tell. So the end
 of each log is compared with what was taken: where it is ahead twice in a row while the lane has nothing to do, the
-partition is read again. A log may end in offsets that hold no record, so for one place that is tried a few times only.
+partition is read again. A log may end in offsets that hold no record, so for one place that is tried a few times only,
+until the log goes on.
 """
 
 from collections.abc import Hashable, Iterable
@@ -30,24 +31,23 @@ class DropWatch(Generic[P]):
 
     def __init__(self) -> None:
         self._suspected: dict[P, int] = {}
-        self._readings: dict[P, tuple[int, int]] = {}
-        """The place that was read again last, and how often."""
+        self._readings: dict[P, tuple[tuple[int, int], int]] = {}
+        """The place that was read again last with the log's end of then, and how often."""
 
     def look(self, sights: Iterable[Sight[P]]) -> list[tuple[P, int]]:
         """The partitions to read again, each from its offset."""
-        suspected = {
-            sight.partition: sight.expected for sight in sights if sight.is_idle and sight.end > sight.expected
-        }
+        suspected = [sight for sight in sights if sight.is_idle and sight.end > sight.expected]
         confirmed = [
-            (partition, expected)
-            for partition, expected in suspected.items()
-            if self._suspected.get(partition) == expected and self._may_read(partition, expected)
+            (sight.partition, sight.expected)
+            for sight in suspected
+            if self._suspected.get(sight.partition) == sight.expected and self._may_read(sight)
         ]
-        self._suspected = suspected
+        self._suspected = {sight.partition: sight.expected for sight in suspected}
         return confirmed
 
-    def _may_read(self, partition: P, expected: int) -> bool:
-        place, times = self._readings.get(partition, (expected, 0))
-        times = times + 1 if place == expected else 1
-        self._readings[partition] = (expected, times)
+    def _may_read(self, sight: Sight[P]) -> bool:
+        place = (sight.expected, sight.end)
+        tried, times = self._readings.get(sight.partition, (place, 0))
+        times = times + 1 if tried == place else 1
+        self._readings[sight.partition] = (place, times)
         return times <= MOST_READINGS

@@ -19,12 +19,13 @@ async def analyzer_lag(connection: KafkaConnection) -> dict[str, int] | None:
     """Records of each topic that the analyzer has not acknowledged; None when Kafka does not say so in time."""
     try:
         async with asyncio.timeout(_ASK_SECONDS):
-            return await _behind(connection, await _committed(connection))
+            return await _behind(connection, await committed_offsets(connection))
     except (KafkaError, OSError, TimeoutError):
         return None
 
 
-async def _committed(connection: KafkaConnection) -> Mapping[TopicPartition, int]:
+async def committed_offsets(connection: KafkaConnection) -> Mapping[TopicPartition, int]:
+    """What the analyzer's group has acknowledged. Raises KafkaError and OSError."""
     admin = AIOKafkaAdminClient(**connection.client_options())
     try:
         await admin.start()

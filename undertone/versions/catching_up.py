@@ -14,10 +14,9 @@ from typing import Any
 
 import typer
 
-from schemas.topics import ANALYZED, REPLAY
+from schemas.topics import ANALYZED
 from services.runtime.settings import load_settings
 from undertone.console import output, say
-from undertone.embedded.lag import analyzer_lag
 from undertone.errors import CommandError, UsageProblem
 from undertone.replay import views
 from undertone.replay.job import Setup, look_for, price, send, write_down
@@ -26,6 +25,7 @@ from undertone.replay.plans import Replay, State
 from undertone.replay.pricing import price_of
 from undertone.replay.watching import watching
 from undertone.versions.api import VersionsApi
+from undertone.versions.lane import lane_is_empty
 
 _LOOK_SECONDS = 1.0
 _QUIET_LOOKS = 3
@@ -148,9 +148,8 @@ class CatchingUp:
                 await asyncio.sleep(_LOOK_SECONDS)
 
     async def _is_quiet(self) -> bool:
-        """Whether analyzers have acknowledged the replay lane, and the sink has stored what they found."""
-        behind = await analyzer_lag(self.setup.connection)
-        if behind is None or behind[REPLAY.name]:
+        """Whether analyzers have dealt with the replay lane, and the sink has stored what they found."""
+        if not await lane_is_empty(self.setup.connection):
             return False
         stored = await asyncio.to_thread(self.api.get, "/api/v1/status")
         return (stored["lag"] or {}).get(ANALYZED.name) == 0

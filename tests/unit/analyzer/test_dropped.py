@@ -30,3 +30,11 @@ def test_a_log_that_ends_in_offsets_without_a_record_is_not_read_for_ever() -> N
     assert sum(bool(found) for found in looks) == MOST_READINGS
     watch.look(sight(20, 30))
     assert watch.look(sight(20, 30)) == [(7, 20)]
+
+
+def test_a_place_that_was_given_up_is_read_again_when_the_log_goes_on() -> None:
+    watch: DropWatch[int] = DropWatch()
+    for _ in range(20):
+        watch.look(sight(32, 33))  # a marker
+    found = [watch.look(sight(32, 81)) for _ in range(20)]
+    assert sum(bool(one) for one in found) == MOST_READINGS
