@@ -93,7 +93,7 @@ class InsightList:
         transaction = self.connection.transaction()
         await transaction.start()
         try:
-            await self.connection.fetchval(sql.PATIENCE, str(int(_COUNTING_SECONDS * 1000)))
+            await self.connection.fetchval(sql.PATIENCE, _COUNTING_SECONDS)
             return await self._counted(self.routes.saying(limit=limit))
         except QueryCanceledError:
             return None

@@ -84,8 +84,12 @@ OUTCOMES_SAYING = """
 SORTING = "SELECT set_config('enable_sort', $1, true)"
 """Within this transaction: off, the rows of a day come in order from their index, and not by sorting the day."""
 
-PATIENCE = "SELECT set_config('statement_timeout', $1, true)"
-"""Within this transaction: how many milliseconds each statement may take."""
+PATIENCE = """
+    SELECT set_config('statement_timeout', round(1000 * extract(epoch FROM least(
+        make_interval(secs => $1), nullif(current_setting('statement_timeout'), '0')::interval
+    )))::text, true)
+"""
+"""Within this transaction: a statement may take at most so many seconds, and no longer than before."""
 
 SAYS = """(
             SELECT t.turns::text ILIKE ALL ({patterns}::text[]) AND words_of(t.turns) @@ {words}::text::tsquery
