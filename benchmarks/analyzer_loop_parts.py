@@ -16,6 +16,7 @@ from schemas.codec import RawRecord, decode
 from schemas.insight_produced import Path
 from schemas.topics import ANALYZED, RECEIVED
 from services.analyzer import metrics
+from services.analyzer.allocator import keep_large_buffers_apart
 from services.analyzer.app import run_analyzer
 from services.analyzer.engine import Answer, Finding, Task
 from services.analyzer.settings import AnalyzerSettings
@@ -43,6 +44,7 @@ _FINDING = Finding(
 
 def measure_analyzer(kafka: str, prefix: str, count: int) -> dict[str, float]:
     """The whole analyzer."""
+    keep_large_buffers_apart()  # as its program does
     settings = AnalyzerSettings(
         kafka_bootstrap_servers=kafka,
         kafka_topic_prefix=prefix,

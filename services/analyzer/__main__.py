@@ -3,6 +3,7 @@
 import asyncio
 import sys
 
+from services.analyzer.allocator import keep_large_buffers_apart
 from services.analyzer.app import run_analyzer
 from services.analyzer.engine import EngineMisconfigured
 from services.analyzer.settings import AnalyzerSettings
@@ -19,6 +20,7 @@ def main() -> None:
     settings = load_settings(AnalyzerSettings)
     configure_logging(settings, "analyzer")
     refuse_open_bind(settings)
+    keep_large_buffers_apart()
 
     async def analyze(stop: asyncio.Event) -> int:
         try:
