@@ -43,7 +43,11 @@ def event_of(record: ConsumerRecord) -> ConversationReceived:
 
 
 def on(infrastructure: Infrastructure, prefix: str) -> tuple[KafkaConnection, dict[str, Any]]:
-    settings = {"kafka_bootstrap_servers": infrastructure.bootstrap_servers, "kafka_topic_prefix": prefix}
+    settings = {
+        "kafka_bootstrap_servers": infrastructure.bootstrap_servers,
+        "kafka_topic_prefix": prefix,
+        "ack_timeout_seconds": 50,  # however slow the machine is
+    }
     return KafkaConnection(infrastructure.bootstrap_servers, topic_prefix=prefix), settings
 
 
@@ -54,7 +58,7 @@ async def test_an_accepted_conversation_is_in_the_topic_as_it_was_said(
     posted = {"messages": [{"role": "user", "content": "Größe falsch 😡"}, {"role": "bot", "content": "Sorry"}]}
     async with (
         serving(resources=on_a_real_kafka, **settings) as served,
-        http_client(base_url=served.url) as client,
+        http_client(base_url=served.url, timeout=60) as client,
     ):
         answer = await client.post(ONE, json=posted, headers={"X-Correlation-Id": "c-7"})
         assert answer.status_code == 202
@@ -77,7 +81,7 @@ async def test_every_accepted_one_of_many_is_there_once_and_no_refused_one(
     lines += ["nonsense", '{"text":""}']
     async with (
         serving(resources=on_a_real_kafka, **settings) as served,
-        http_client(base_url=served.url) as client,
+        http_client(base_url=served.url, timeout=60) as client,
     ):
         answer = await client.post(MANY, content="\n".join(lines), headers={"Content-Type": "application/x-ndjson"})
         held = Counter(record.key.decode() for record in await records_in(connection))
@@ -93,7 +97,7 @@ async def test_the_largest_body_is_accepted_and_one_byte_more_is_413(
     largest = full + b" " * (1024 * 1024 - len(full))
     async with (
         serving(resources=on_a_real_kafka, **settings) as served,
-        http_client(base_url=served.url) as client,
+        http_client(base_url=served.url, timeout=60) as client,
     ):
         headers = {"Content-Type": "application/json"}
         assert (await client.post(ONE, content=largest, headers=headers)).status_code == 202
@@ -106,10 +110,10 @@ async def test_without_kafka_there_is_no_202_and_nothing_is_lost(
     own_stack: OwnStack,
 ) -> None:
     connection = KafkaConnection(own_stack.bootstrap_servers)
-    settings: dict[str, Any] = {"kafka_bootstrap_servers": own_stack.bootstrap_servers}
+    settings: dict[str, Any] = {"kafka_bootstrap_servers": own_stack.bootstrap_servers, "ack_timeout_seconds": 5}
     await own_stack.stop_kafka()
     async with serving(resources=on_a_real_kafka, **settings) as served:
-        async with http_client(base_url=served.url, timeout=10) as client:
+        async with http_client(base_url=served.url, timeout=30) as client:
             await _is_refused_ten_times(client, "early")
             assert (await client.get("/readyz")).status_code == 503
             await own_stack.start_kafka()
