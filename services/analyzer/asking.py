@@ -3,7 +3,7 @@
 import asyncio
 import time
 import uuid
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from datetime import datetime
 from typing import Final
 from uuid import UUID
@@ -172,15 +172,20 @@ class Asking:
         )
         await self._outbox.announce(STARTED, str(batch_id), event)
 
+    def _note_paid(self, waiters: Collection[Arrival]) -> None:
+        """Their answer was paid for: whoever comes again nevertheless is counted, now or at the next rebalance."""
+        current = {waiter.conversation_id for waiter in waiters if self._ledger.is_current(waiter.place)}
+        REPEATED.inc(sum(waiter.conversation_id not in current for waiter in waiters))
+        for waiter in waiters:
+            waiter.place.receipt.paid_answers += 1
+
     def _insights(
         self, work: Work[Arrival], finding: Finding, batch_id: UUID, started_at: datetime
     ) -> list[tuple[Arrival, Outcome]]:
         """One insight for everybody who waits; the first has it from the call, the others from the first."""
         now = self._now()
-        current = {waiter.conversation_id for waiter in work.waiters if self._ledger.is_current(waiter.place)}
-        REPEATED.inc(sum(waiter.conversation_id not in current for waiter in work.waiters))
-        for waiter in work.waiters:
-            waiter.place.receipt.paid_answers += 1
+        if self._engines[work.analysis_version].is_paced:
+            self._note_paid(work.waiters)
         CACHE_HITS.labels("joined").inc(len(work.waiters) - 1)
         return [
             (
