@@ -17,7 +17,7 @@ from typing import Any
 import uvloop
 from rich.console import Console
 
-from services.runtime.kafka import KafkaConnection
+from services.runtime.kafka import KafkaConnection, KafkaUnavailable
 from undertone.bench.target import own_topics, temporary_kafka
 from undertone.embedded.reporter import ConsoleReporter
 from undertone.errors import CommandError
@@ -103,7 +103,7 @@ def run(program: Callable[[Report, Any], Awaitable[None]], options: argparse.Nam
 
     try:
         uvloop.run(whole())
-    except CommandError as error:
+    except (CommandError, KafkaUnavailable) as error:
         print(f"cannot measure: {error}", file=sys.stderr)
         sys.exit(2)
     sys.exit(1 if report.missed else 0)

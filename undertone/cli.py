@@ -194,18 +194,9 @@ def _explain(error: Exception) -> int:
 
 
 def _known_errors() -> tuple[type[Exception], ...]:
-    """Classes whose text is one sentence for a person; those of modules that were never imported cannot occur."""
-    known: list[type[Exception]] = [CommandError]
-    for module_name, class_name in (
-        ("undertone.embedded.errors", "StackError"),
-        ("undertone.topics", "TopicsError"),
-        ("undertone.topics", "TopicMismatchError"),
-        ("services.runtime.kafka", "KafkaUnavailable"),
-    ):
-        module = sys.modules.get(module_name)
-        if module is not None:
-            known.append(getattr(module, class_name))
-    return tuple(known)
+    """Classes whose text is one sentence for a person. The services' own cannot occur before they are imported."""
+    kafka = sys.modules.get("services.runtime.kafka")
+    return (CommandError,) if kafka is None else (CommandError, kafka.KafkaUnavailable)
 
 
 def _end_quietly() -> int:

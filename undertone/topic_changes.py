@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 
 from schemas.topics import Topic
+from undertone.errors import CommandError
 
 MAX_REPLICAS = 3
 _AT_LEAST = frozenset({"retention.ms", "max.message.bytes", "min.insync.replicas"})
@@ -17,7 +18,7 @@ _AT_LEAST = frozenset({"retention.ms", "max.message.bytes", "min.insync.replicas
 _UNLIMITED = -1
 
 
-class TopicMismatchError(Exception):
+class TopicMismatchError(CommandError):
     """A topic is there, but in a form that must not be changed by a program; the text says what to do."""
 
 

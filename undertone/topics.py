@@ -21,6 +21,7 @@ from aiokafka.errors import (
 )
 
 from schemas.topics import CONSUMER_GROUPS, TOPICS, Topic
+from undertone.errors import CommandError
 from undertone.topic_changes import Change, ExistingTopic, TopicMismatchError, changes_for
 
 DEADLINE_SECONDS = 30.0
@@ -30,7 +31,7 @@ _SET_ON_THE_TOPIC = 1  # config_source DYNAMIC_TOPIC_CONFIG of the protocol's De
 __all__ = ["Change", "KafkaAddress", "PlainKafka", "TopicMismatchError", "TopicsError", "apply", "plan"]
 
 
-class TopicsError(Exception):
+class TopicsError(CommandError):
     """Kafka cannot be reached or refuses what is asked; the text is for a person."""
 
 
