@@ -19,11 +19,11 @@ Members = Mapping[str, Any]
 
 def versions_table(found: Members) -> RenderableType:
     """Every version, the active one first."""
-    table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="dim")
+    table = Table(box=None, pad_edge=False, padding=(0, 1, 0, 0), header_style="dim")
     table.add_column("version", overflow="fold")
     table.add_column("state", no_wrap=True)
     table.add_column("live", no_wrap=True)
-    for column in ("completed", "skipped", "failed", "in flight", "missing", "cost"):
+    for column in ("done", "skipped", "failed", "in flight", "missing", "cost"):
         table.add_column(column, justify="right", no_wrap=True)
     for one in found["versions"]:
         counts = one["counts"]

@@ -5,8 +5,9 @@ connection under the questions explains each one before it runs it.
 """
 
 import json
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from datetime import timedelta
+from typing import Any
 from uuid import UUID
 from zoneinfo import ZoneInfo
 
@@ -30,7 +31,10 @@ from services.sink.reads.pages import InsightList, Total, cursor_after, open_lis
 from services.sink.reads.routes import SENTIMENTS
 from services.sink.reads.status import read_status
 from services.sink.reads.trends import TrendQuestion, read_trends
+from services.sink.sql import coverage as coverage_sql
 from services.sink.sql import stream as stream_sql
+from services.sink.versioning.coverage import BEGINNING, count_missing, read_standings, walk_missing
+from services.sink.versioning.diffs import read_diff
 from services.sink.versions import read_versions
 from services.sink.windows import Window
 from tests.infrastructure import Infrastructure
@@ -193,12 +197,29 @@ async def ask_for_an_export(watched: Watched) -> None:
         assert len([row async for row in found.stream()]) == total.count
 
 
+async def ask_for_versions(watched: Watched) -> None:
+    standings = await read_standings(watched, END)
+    assert (standings.accepted, [one.missing for one in standings.versions]) == (ROWS, [0])
+    known = await read_versions(watched)
+    assert await count_missing(watched, known.ids[VERSION]) == 0
+    assert [page async for page in walk_missing(watched, known.ids[VERSION], BEGINNING)] == []
+    hour = await watched.fetch(coverage_sql.WALK, -1, END, END - timedelta(hours=1), "", 1_000)
+    assert sum(row["is_missing"] for row in hour) == 1_000
+    found = await read_diff(watched, (1, 1), Window(END - timedelta(minutes=10), END), 10)
+    assert (found["compared"], found["agreement"]) == (sum(found_in(found)), 1.0)
+
+
+def found_in(diff: Mapping[str, Any]) -> list[int]:
+    return [count for row in diff["sentiments"].values() for count in row.values()]
+
+
 QUESTIONS: dict[str, tuple[Callable[[Watched], Awaitable[None]], int]] = {
     "one conversation, one insight, the look-up and the status": (ask_for_one, 2_500),
     "trends": (ask_for_trends, 4_000),
     "conversations": (ask_for_conversations, 25_000),
     "the stream": (ask_for_the_stream, 20_000),
     "an export": (ask_for_an_export, 90_000),
+    "versions": (ask_for_versions, 40_000),
 }
 
 

@@ -29,9 +29,9 @@ class Watched:
     bar: int = 0
     most_buffers: int = 0
 
-    async def fetch(self, query: str, *values: Any) -> Any:
+    async def fetch(self, query: str, *values: Any, timeout: float | None = None) -> Any:  # noqa: ASYNC109 - as asyncpg's
         await self._explain(query, values)
-        return await self.connection.fetch(query, *values)
+        return await self.connection.fetch(query, *values, timeout=timeout)
 
     async def fetchrow(self, query: str, *values: Any) -> Any:
         await self._explain(query, values)
@@ -40,6 +40,10 @@ class Watched:
     async def fetchval(self, query: str, *values: Any) -> Any:
         await self._explain(query, values)
         return await self.connection.fetchval(query, *values)
+
+    async def execute(self, query: str) -> None:
+        """A setting."""
+        await self.connection.execute(query)
 
     def transaction(self) -> Any:
         return self.connection.transaction()

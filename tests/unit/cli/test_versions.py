@@ -1,0 +1,173 @@
+"""What `undertone versions` says and asks, without a stack."""
+
+import asyncio
+import json
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+import httpx
+import pytest
+from rich.console import Console, RenderableType
+
+from undertone.errors import CommandError
+from undertone.versions.api import Incomplete, Versions, VersionsApi
+from undertone.versions.promoting import Promoting
+from undertone.views.versions import diff_view, versions_table
+
+
+def shown(view: RenderableType) -> str:
+    console = Console(width=80, color_system=None)
+    with console.capture() as captured:
+        console.print(view)
+    return captured.get()
+
+
+def a_version(name: str, **members: Any) -> dict[str, Any]:
+    return {
+        "analysis_version": name,
+        "state": "candidate",
+        "is_live": False,
+        "is_on_trial": False,
+        "is_seen_live": False,
+        "counts": {"completed": 1_234_567, "skipped": 0, "failed": 12},
+        "in_flight": 3,
+        "missing": 0,
+        "cost_usd": 12.5,
+        **members,
+    }
+
+
+def all_versions(*versions: dict[str, Any], active: str | None = "old") -> dict[str, Any]:
+    return {
+        "accepted": 10,
+        "active_version": active,
+        "previous_version": None,
+        "announced": True,
+        "versions": list(versions),
+    }
+
+
+def a_diff(**members: Any) -> dict[str, Any]:
+    side = {"sentiment": "negative", "sentiment_score": -0.5, "evidence": "still \x1b[31mnot here"}
+    return {
+        "a": "old",
+        "b": "new",
+        "start_time": "2026-01-01T00:00:00Z",
+        "end_time": "2026-01-02T00:00:00Z",
+        "compared": 3,
+        "sentiments": {one: dict.fromkeys(("negative", "neutral", "positive"), 1) for one in _FEELINGS},
+        "agreement": 1 / 3,
+        "scores": {"n": 3, "correlation": None, "average": {"a": -0.5, "b": 0.25}},
+        "topics": [{"topic": "refunds_and_returns", "a": 1, "b": 3}],
+        "most_disagreeing": [{"conversation_id": "c1", "a": side, "b": {**side, "sentiment_score": 0.9}}],
+        "cost": {"a": {"cost_usd": 0.0}, "b": {"cost_usd": 1.5}},
+        "missing": {"a": 0, "b": 4},
+        **members,
+    }
+
+
+_FEELINGS = ("negative", "neutral", "positive")
+
+
+def test_the_list_has_one_line_a_version_on_80_columns() -> None:
+    text = shown(versions_table(all_versions(a_version("offline-1", state="active"), a_version("grok-4.4-p1"))))
+    assert len(text.splitlines()) == 3
+    assert "1,234,567" in text
+
+
+def test_a_comparison_shows_quotes_made_harmless_and_what_is_undefined() -> None:
+    text = shown(diff_view(a_diff()))
+    assert "\x1b" not in text
+    assert "too few differing scores" in " ".join(text.split())
+    assert "-0.50 → +0.25" in " ".join(text.split())
+    assert "4 under new" in " ".join(text.split())
+
+
+def test_a_comparison_of_nothing_says_what_to_do() -> None:
+    assert "No conversation" in shown(diff_view(a_diff(compared=0)))
+
+
+def api_that(answer: Callable[[httpx.Request], httpx.Response]) -> VersionsApi:
+    return VersionsApi("http://read-api", None, transport=httpx.MockTransport(answer), sleep=lambda _: None)
+
+
+def test_a_refusal_for_coverage_carries_the_number() -> None:
+    problem = {"error": "coverage_incomplete", "details": "7 conversations …", "missing": 7}
+    with api_that(lambda _: httpx.Response(409, json=problem)) as api, pytest.raises(Incomplete) as refusal:
+        api.decide("new/promotion", now=False)
+    assert refusal.value.missing == 7
+
+
+def test_a_busy_database_is_asked_again() -> None:
+    answers = iter([httpx.Response(503, headers={"Retry-After": "1"}), httpx.Response(200, json={"missing": 0})])
+    with api_that(lambda _: next(answers)) as api:
+        assert api.decide("new/promotion", now=False) == {"missing": 0}
+
+
+def test_every_page_of_what_is_missing_is_read() -> None:
+    pages = {"": (["a", "b"], "next"), "next": ([], "last"), "last": (["c"], None)}
+
+    def answer(request: httpx.Request) -> httpx.Response:
+        ids, cursor = pages[request.url.params.get("cursor", "")]
+        return httpx.Response(200, json={"conversation_ids": ids, "metadata": {"next_cursor": cursor}})
+
+    with api_that(answer) as api:
+        assert api.missing_ids("new", lambda _: None) == {"a", "b", "c"}
+
+
+@dataclass
+class Stage:
+    """A read API and a replay, as a promotion sees them."""
+
+    versions: dict[str, Any]
+    said: list[str] = field(default_factory=list)
+    refusals: int = 0
+
+    def all_versions(self) -> Versions:
+        return Versions(self.versions)
+
+    def decide(self, what: str, *, now: bool | None = None) -> dict[str, Any]:
+        self.said.append(f"{what} now={now}")
+        (mine,) = [one for one in self.versions["versions"] if one["analysis_version"] == "new"] or [{}]
+        if what == "new/trial":
+            self.versions["versions"].append(a_version("new", is_live=True, is_seen_live=True, missing=5))
+        elif not now and self.refusals:
+            self.refusals -= 1
+            raise Incomplete("1 conversations …", 1)
+        return {"missing": mine.get("missing", 0), "announced": True}
+
+    async def run(self) -> None:
+        self.said.append("caught up")
+
+
+def promote(stage: Stage, *, now: bool = False) -> list[str]:
+    asyncio.run(Promoting(stage, "new", stage).run(now=now))  # type: ignore[arg-type]
+    return stage.said
+
+
+def test_a_promotion_is_a_trial_a_catching_up_and_a_decision() -> None:
+    stage = Stage(all_versions(a_version("old", state="active")))
+    assert promote(stage) == ["new/trial now=None", "caught up", "new/promotion now=False", "caught up"]
+
+
+def test_what_comes_to_lack_meanwhile_is_caught_up_before_it_is_tried_again() -> None:
+    on_trial = a_version("new", is_live=True, is_on_trial=True, is_seen_live=True)
+    stage = Stage(all_versions(a_version("old", state="active"), on_trial), refusals=2)
+    assert promote(stage) == [*["caught up", "new/promotion now=False"] * 3, "caught up"]
+
+
+def test_now_promotes_first_and_catches_up_afterwards() -> None:
+    stage = Stage(all_versions(a_version("old", state="active"), a_version("new", missing=5)))
+    assert promote(stage, now=True) == ["new/promotion now=True", "caught up"]
+
+
+def test_what_is_active_already_only_catches_up() -> None:
+    assert promote(Stage(all_versions(a_version("new", state="active"), active="new"))) == ["caught up"]
+
+
+def test_an_answer_that_is_no_decision_is_one_sentence() -> None:
+    problem = {"error": "version_in_use", "details": "old is active: promote another version first."}
+    refused = httpx.Response(409, content=json.dumps(problem))
+    with api_that(lambda _: refused) as api, pytest.raises(CommandError, match="promote another version first"):
+        api.decide("old/retirement", now=False)
