@@ -1,6 +1,6 @@
 """A better model over everything, step by step, with kills and live traffic: nothing lost, doubled or paid for twice.
 
-    UNDERTONE_VERSIONS=20000 python -m pytest -s --timeout=3600 tests/end_to_end/test_versions.py
+    UNDERTONE_VERSIONS=20000 python -m pytest -s tests/end_to_end/test_versions.py
 
 is the full run; the suite's has 2,000 conversations.
 """
@@ -79,6 +79,7 @@ def terminal(pipeline: Deployment, engines: dict[str, str], tmp_path: Path) -> T
     )
 
 
+@pytest.mark.timeout(600 + COUNT // 10)
 async def test_a_version_is_replayed_compared_promoted_and_rolled_back_beside_live_traffic(
     pipeline: Deployment, terminal: Terminal, simulator: Running
 ) -> None:
