@@ -16,7 +16,8 @@ from aiokafka import AIOKafkaProducer
 
 from schemas.analysis_control import HoldDeclared
 from schemas.codec import encode
-from schemas.topics import CONTROL, RECEIVED
+from schemas.event import Lane
+from schemas.topics import CONTROL, RECEIVED, Topic
 from services.runtime.kafka import KafkaConnection
 from tests.builders import a_conversation, a_turn, an_envelope
 from tests.waiting import eventually
@@ -146,11 +147,10 @@ class Fleet:
         """Let the LLM behave differently."""
         (await self.operator.patch("/conduct", json=changes)).raise_for_status()
 
-    async def hold(self, seconds: float) -> None:
-        """Hold every call of the fleet; 0 ends it."""
-        value, headers = encode(
-            HoldDeclared(hold_seconds=seconds, reason="a benchmark", declared_by="bench"), an_envelope()
-        )
+    async def hold(self, seconds: float, lane: Lane | None = None) -> None:
+        """Hold every call of the fleet, or those of one lane; 0 ends it."""
+        hold = HoldDeclared(hold_seconds=seconds, lane=lane, reason="a benchmark", declared_by="bench")
+        value, headers = encode(hold, an_envelope())
         async with AIOKafkaProducer(**self.connection.client_options(), acks="all") as producer:
             await producer.send_and_wait(self.connection.topic_name(CONTROL), value, key=b"hold", headers=headers)
 
@@ -162,8 +162,8 @@ class Fleet:
                 await analyzer.child.exited()
 
 
-async def fill(connection: KafkaConnection, count: int) -> None:
-    """Write so many different conversations of three turns to the live lane."""
+async def fill(connection: KafkaConnection, count: int, topic: Topic = RECEIVED) -> None:
+    """Write so many different conversations of three turns to a lane: the live one, unless it is said."""
     async with AIOKafkaProducer(
         **connection.client_options(), acks="all", linger_ms=20, max_batch_size=1 << 20
     ) as producer:
@@ -173,7 +173,7 @@ async def fill(connection: KafkaConnection, count: int) -> None:
             conversation = a_conversation(f"conv-{number}", turns=turns)
             value, headers = encode(conversation, an_envelope())
             key = conversation.conversation_id.encode()
-            sent.append(await producer.send(connection.topic_name(RECEIVED), value, key=key, headers=headers))
+            sent.append(await producer.send(connection.topic_name(topic), value, key=key, headers=headers))
         for future in sent:
             await future
 
