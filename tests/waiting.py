@@ -22,7 +22,8 @@ async def eventually(
 ) -> Any:
     """Repeat `check` until it returns something true, and return that.
 
-    An AssertionError of the check means "not yet". Raises AssertionError with the last answer when time is up.
+    An AssertionError of the check means "not yet", and so does an answer that does not say it yet (LookupError).
+    Raises AssertionError with the last answer when time is up.
     """
     deadline = time.monotonic() + within_seconds
     while True:
@@ -33,7 +34,7 @@ async def eventually(
             if result:
                 return result
             last = result
-        except AssertionError as error:
+        except (AssertionError, LookupError) as error:
             last = error
         if time.monotonic() >= deadline:
             raise AssertionError(f"not within {within_seconds:g} s: {what or check}; last: {last!r}")

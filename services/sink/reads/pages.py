@@ -167,7 +167,7 @@ class InsightList:
 
     async def _sorted(self, order: Order, limit: int, after: Cursor | None) -> list[Row]:
         ranges = [one async for some in self._slices(self.routes.window, self.rows) for one in some]
-        return await self._fetch(self.routes.in_ranges(ranges, order, limit=limit, after=after))
+        return await self._fetch_unsorted([self.routes.in_ranges(ranges, order, limit=limit, after=after)])
 
     async def _newest(self, limit: int, after: Cursor | None) -> list[Row]:
         window = cut(self.routes.window, after)
@@ -210,12 +210,18 @@ class InsightList:
         return rows
 
     async def _merged(self, sentiments: Sequence[str], order: Order, limit: int, after: Cursor | None) -> list[Row]:
-        """Rows that come in order from an index, whatever the planner thinks of sorting."""
-        rows: list[Row] = []
+        parts = [self.days[low : low + _DAYS_AT_ONCE] for low in range(0, len(self.days), _DAYS_AT_ONCE)]
+        return await self._fetch_unsorted(
+            [self.routes.merged(days, sentiments, order, limit=limit, after=after) for days in parts]
+        )
+
+    async def _fetch_unsorted(self, statements: Sequence[Statement]) -> list[Row]:
+        """What each range or day begins with comes from the index that has its order, whatever else the planner likes.
+
+        It would take one that it thinks it can skip through, and read it whole once a range.
+        """
         await self.connection.fetchval(sql.SORTING, "off")
-        for low in range(0, len(self.days), _DAYS_AT_ONCE):
-            days = self.days[low : low + _DAYS_AT_ONCE]
-            rows += await self._fetch(self.routes.merged(days, sentiments, order, limit=limit, after=after))
+        rows = [row for statement in statements for row in await self._fetch(statement)]
         await self.connection.fetchval(sql.SORTING, "on")
         return rows
 

@@ -82,7 +82,7 @@ OUTCOMES_SAYING = """
 """By their words."""
 
 SORTING = "SELECT set_config('enable_sort', $1, true)"
-"""Within this transaction: off, the rows of a day come in order from their index, and not by sorting the day."""
+"""Within this transaction: off, the rows of a day or a range come in order from their index, and are not sorted."""
 
 PATIENCE = """
     SELECT set_config('statement_timeout', round(1000 * extract(epoch FROM least(
