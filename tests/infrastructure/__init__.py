@@ -17,6 +17,10 @@ from undertone.topics import apply
 __all__ = ["Infrastructure", "OwnStack", "infrastructure", "own_stack"]
 
 
+WITHOUT_WAITING_FOR_THE_DISK = {"fsync": "off", "full_page_writes": "off"}
+"""Only a machine that loses its power would lose what is committed; no test does that, and kill -9 does not."""
+
+
 @dataclass(frozen=True)
 class Infrastructure:
     """Addresses of servers that tests share; `postgres_url` is one that may create databases."""
@@ -34,7 +38,7 @@ def infrastructure() -> Iterator[Infrastructure]:
             bootstrap_servers = stack.enter_context(running(new_kafka())).bootstrap_servers
         postgres_url = os.environ.get("DATABASE_URL")
         if not postgres_url:
-            postgres_url = stack.enter_context(running(new_postgres())).url
+            postgres_url = stack.enter_context(running(new_postgres(WITHOUT_WAITING_FOR_THE_DISK))).url
         yield Infrastructure(bootstrap_servers, postgres_url)
 
 
@@ -72,6 +76,6 @@ class OwnStack:
 @contextmanager
 def own_stack() -> Iterator[OwnStack]:
     """Start a private Kafka and Postgres with topics and a migrated database; stop them afterwards."""
-    with running(new_kafka()) as kafka, running(new_postgres()) as postgres:
+    with running(new_kafka()) as kafka, running(new_postgres(WITHOUT_WAITING_FOR_THE_DISK)) as postgres:
         run_in_own_loop(apply(kafka.bootstrap_servers))
         yield OwnStack(kafka, postgres, create_migrated_database(postgres.url, "undertone_test"))

@@ -4,7 +4,7 @@ import os
 import shutil
 import signal
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Protocol, TypeVar
@@ -51,12 +51,13 @@ def new_kafka() -> KafkaServer:
     return EmbeddedKafkaServer()
 
 
-def new_postgres() -> PostgresServer:
+def new_postgres(settings: Mapping[str, str] | None = None) -> PostgresServer:
+    """`settings` are those of an embedded one; a container has its image's."""
     if _wants_containers():
         from tests.infrastructure.containers import ContainerPostgres  # noqa: PLC0415 - only then needed
 
         return ContainerPostgres()
-    return EmbeddedPostgresServer()
+    return EmbeddedPostgresServer(settings)
 
 
 def _wants_containers() -> bool:
@@ -124,10 +125,10 @@ class EmbeddedKafkaServer(_EmbeddedServer):
 
 
 class EmbeddedPostgresServer(_EmbeddedServer):
-    def __init__(self) -> None:
+    def __init__(self, settings: Mapping[str, str] | None = None) -> None:
         super().__init__()
         place = choose_postgres_place(self.folder, find_binaries())
-        self._postgres = EmbeddedPostgres(place, free_port(), self.folder / "postgres.log")
+        self._postgres = EmbeddedPostgres(place, free_port(), self.folder / "postgres.log", settings)
         self.child = self._postgres.child
 
     @property

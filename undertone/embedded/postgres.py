@@ -9,6 +9,7 @@ import os
 import shutil
 import signal
 import subprocess
+from collections.abc import Mapping
 from pathlib import Path
 
 from undertone.embedded.accounts import PostgresPlace
@@ -46,13 +47,18 @@ _SERVER_SETTINGS = {
 class EmbeddedPostgres:
     """One Postgres server whose data lives in `place`; it may be started and stopped any number of times."""
 
-    def __init__(self, place: PostgresPlace, port: int, log_file: Path) -> None:
+    def __init__(
+        self, place: PostgresPlace, port: int, log_file: Path, settings: Mapping[str, str] | None = None
+    ) -> None:
+        """`settings` of the server take the place of ours of the same names."""
+        chosen = {**_SERVER_SETTINGS, **(settings or {})}
+        options = [word for name, value in chosen.items() for word in ("-c", f"{name}={value}")]
         self.place = place
         self.port = port
         self.child = Child(
             Command(
                 name="postgres",
-                argv=(str(place.binaries / "postgres"), "-D", str(place.data), "-p", str(port), *_options()),
+                argv=(str(place.binaries / "postgres"), "-D", str(place.data), "-p", str(port), *options),
                 log_file=log_file,
                 environment=_environment(),
                 stop_signal=signal.SIGINT,  # "fast": SIGTERM would wait for every client to leave
@@ -156,10 +162,6 @@ def find_binaries() -> Path:
     if spec is None or not spec.submodule_search_locations:
         raise StackError("Postgres is not installed here: install undertone[embedded].")
     return Path(spec.submodule_search_locations[0]) / "pginstall18" / "bin"
-
-
-def _options() -> list[str]:
-    return [word for name, value in _SERVER_SETTINGS.items() for word in ("-c", f"{name}={value}")]
 
 
 def _environment() -> dict[str, str]:
