@@ -31,8 +31,15 @@ UNAVAILABLE = (
 """Postgres cannot store anything now: hold the batch, say so, try again."""
 
 
+_SERVER_HAD_LAST_WORDS = "another operation (2) is in progress"
+"""asyncpg has read, between two statements, the error with which Postgres ends a session, and was then asked for the
+next statement before the connection was closed (https://github.com/MagicStack/asyncpg/issues/1069)."""
+
+
 def is_unavailable(error: BaseException) -> bool:
-    """Whether to wait and try again. Of asyncpg's own errors only those of a closed connection: others are bugs."""
+    """Whether to wait and try again. Of asyncpg's own errors only those of a connection that ends: others are bugs."""
+    if isinstance(error, asyncpg.InternalClientError):
+        return _SERVER_HAD_LAST_WORDS in str(error)
     return isinstance(error, UNAVAILABLE) or (isinstance(error, asyncpg.InterfaceError) and "clos" in str(error))
 
 
