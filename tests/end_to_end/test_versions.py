@@ -89,6 +89,7 @@ async def test_a_version_is_replayed_compared_promoted_and_rolled_back_beside_li
     accepted = await pipeline.post_until_accepted(conversations, chunk=500)
     await pipeline.settled(accepted, within_seconds=PATIENCE_SECONDS)
     third = sum(one["channel"] == "mail" for one in conversations)
+    await run(terminal, "audit")
 
     async with live_traffic(pipeline) as live:
         await replay_with_two_kills(pipeline, terminal)
@@ -97,6 +98,7 @@ async def test_a_version_is_replayed_compared_promoted_and_rolled_back_beside_li
             within_seconds=PATIENCE_SECONDS,
             what="the replayed third is analysed",
         )
+        await run(terminal, "audit")
         found = json.loads((await run(terminal, "versions", "diff", OLD, NEW, "--json")).out)
         assert (found["compared"], found["cost"]["a"]["cost_usd"]) == (third, 0)
         assert found["cost"]["b"]["cost_usd"] > 0
@@ -121,6 +123,7 @@ async def test_a_version_is_replayed_compared_promoted_and_rolled_back_beside_li
     assert f"{lacking:,} conversations have no outcome under {OLD}" in " ".join(refused_rollback.err.split())
     assert lacking >= len(later)
     await run(terminal, "versions", "rollback", "--now")
+    await run(terminal, "audit")
     assert (await insights(pipeline))["missing_under_version"] == lacking
     await run(terminal, "versions", "promote", OLD, "--yes")
     assert (await insights(pipeline))["missing_under_version"] == 0
