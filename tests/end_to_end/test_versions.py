@@ -90,6 +90,7 @@ async def test_a_version_is_replayed_compared_promoted_and_rolled_back_beside_li
     await pipeline.settled(accepted, within_seconds=PATIENCE_SECONDS)
     third = sum(one["channel"] == "mail" for one in conversations)
     await run(terminal, "audit")
+    await assert_a_slip_of_the_pen_changes_nothing(pipeline, terminal)
 
     async with live_traffic(pipeline) as live:
         await replay_with_two_kills(pipeline, terminal)
@@ -134,6 +135,16 @@ async def test_a_version_is_replayed_compared_promoted_and_rolled_back_beside_li
     repeated = await pipeline.the("analyzer").metric("undertone_analysis_repeated_total")
     assert statistics["answered_again"] <= repeated
     assert statistics["distinct"] == len(accepted)
+
+
+async def assert_a_slip_of_the_pen_changes_nothing(pipeline: Deployment, terminal: Terminal) -> None:
+    for command in ("trial", "promote"):
+        refused = await terminal.run("versions", command, "oflfine-1")
+        assert refused.code == 2
+        assert "Nothing is known under the analysis version oflfine-1" in " ".join(refused.err.split())
+    async with http_client(timeout=10) as client:
+        told = (await client.get(f"{pipeline.the('sink').url}/api/v1/versions")).json()
+    assert [one["analysis_version"] for one in told["versions"]] == [OLD]
 
 
 async def replay_with_two_kills(pipeline: Deployment, terminal: Terminal) -> None:

@@ -32,6 +32,7 @@ Replay some conversations under another one, compare, then promote it, or retire
 Version = Annotated[str, typer.Argument(metavar="VERSION", show_default=False)]
 Rate = Annotated[float, typer.Option(min=0, max=1e6, help="Most conversations a second replayed; 0: no limit.")]
 Now = Annotated[bool, typer.Option("--now", help="At once, although it lacks conversations.")]
+NewVersion = Annotated[bool, typer.Option("--new-version", help="Nothing is known under it yet; that is no mistake.")]
 
 
 def register(app: typer.Typer) -> None:
@@ -86,11 +87,17 @@ def diff(  # noqa: PLR0917 - typer reads options from parameters
 def trial(
     version: Version,
     end: Annotated[bool, typer.Option("--end", help="Analyse live traffic under it no more.")] = False,
+    new_version: NewVersion = False,
     url: Url = None,
     key: Key = None,
 ) -> None:
-    """Let live traffic be analysed under it beside the active one; readers are shown what they were."""
+    """Let live traffic be analysed under it beside the active one; readers are shown what they were.
+
+    Every analyzer must have it, its own or by ANALYZER_FURTHER_ENGINES: one that does not holds live traffic.
+    """
     with _open_api(url, key) as api:
+        if not (end or new_version):
+            _refuse_unknown(api, _name(version))
         done = api.decide(f"{_name(version)}/trial{'-end' if end else ''}")
     what = "no more" if end else "too"
     tell(f"Live traffic is analysed under {version} {what}.{_untold(done['announced'])}")
@@ -99,6 +106,7 @@ def trial(
 def promote(  # noqa: PLR0917 - typer reads options from parameters
     version: Version,
     now: Now = False,
+    new_version: NewVersion = False,
     yes: Yes = False,
     rate: Rate = 2000,
     url: Url = None,
@@ -111,6 +119,8 @@ def promote(  # noqa: PLR0917 - typer reads options from parameters
     """
     settings = load_kafka_settings()
     with _open_api(url, key) as api:
+        if not new_version:
+            _refuse_unknown(api, _name(version))
         setup = Setup(KafkaConnection.from_settings(settings), api, open_plans())
         catching_up = CatchingUp(setup, api, _name(version), How(is_agreed=yes, rate=rate))
         try:
@@ -160,6 +170,16 @@ def retire(
                 f"their only one: `undertone versions promote` the active version to replay them, or say --now."
             ) from error
     tell(f"{version} is retired. What it found is deleted in the background.{_untold(done['announced'])}")
+
+
+def _refuse_unknown(api: VersionsApi, version: str) -> None:
+    """A slip of the pen would stop live traffic: no analyzer has what it names."""
+    if api.all_versions().of(version) is None:
+        raise UsageProblem(
+            f"Nothing is known under the analysis version {version}; `undertone versions list` says what there is. "
+            f"If a new one is meant, add --new-version: every analyzer must have it (ANALYZER_FURTHER_ENGINES), or "
+            f"live traffic waits until `undertone versions trial {version} --end`."
+        )
 
 
 def _ask(question: str) -> None:

@@ -1,6 +1,6 @@
 """How the stack looks to a person: where everything is, and how it is."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from datetime import timedelta
 
 from rich.console import Console
@@ -106,20 +106,21 @@ def _facts(status: StackStatus) -> Iterator[Text]:
         if lag is not None:
             behind = [f"{topic} {records:,}" for topic, records in lag.items() if records]
             yield _fact(f"{part} lag", ", ".join(behind) or "none")
-    yield from _held(status.holds)
+    yield from _held(status.holds, status.blocked)
     if status.today is not None:
         today = status.today
         cost = f"{today.get('cost_usd') or 0:.4f} USD"
         yield _fact("today", f"{today.get('calls') or 0:,} calls, {today.get('tokens') or 0:,} tokens, {cost}")
 
 
-def _held(holds: Mapping[str, str]) -> Iterator[Text]:
-    """Which lanes start no analyses, why, and what ends that."""
-    if len(holds) > 1 and len(set(holds.values())) == 1:
+def _held(holds: Mapping[str, str], blocked: Collection[str]) -> Iterator[Text]:
+    """Which lanes start no analyses, why, and what ends that; of a lane that is blocked the reason says it."""
+    if len(holds) > 1 and len(set(holds.values())) == 1 and not blocked:
         yield _fact("held", f"both lanes: {harmless(next(iter(holds.values())))}; end it with `{COMMAND} release`")
         return
     for lane, reason in holds.items():
-        yield _fact("held", f"{lane} lane: {harmless(reason)}; end it with `{COMMAND} release --lane {lane}`")
+        end = "" if lane in blocked else f"; end it with `{COMMAND} release --lane {lane}`"
+        yield _fact("held", f"{lane} lane: {harmless(reason)}{end}")
 
 
 def _fact(name: str, value: str) -> Text:

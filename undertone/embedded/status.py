@@ -65,6 +65,9 @@ class StackStatus:
     analyzer_lag: dict[str, int] | None = None
     """Of the analyzer, by topic: one a lane."""
     holds: dict[str, str] = field(default_factory=dict)
+    """Why a lane starts no analyses: held for a time, or standing at a record until somebody acts."""
+    blocked: tuple[str, ...] = ()
+    """Those lanes that stand at a record: no release ends that."""
     """Why a lane starts no analyses at the moment."""
     today: dict[str, Any] | None = None
     problems: list[str] = field(default_factory=list)
@@ -94,7 +97,8 @@ async def gather_status(home: Path, api_key: str | None = None) -> StackStatus:
     answers = dict(zip(SERVICES, ready_answers, strict=True))
     parts = servers | {name: _service_status(state, name, answer) for name, answer in answers.items()}
     summary = _summarise(home, state, parts, answers["analyzer"], api_answer)
-    return replace(summary, analyzer_lag=behind, holds=_holds(answers["analyzer"].body))
+    said = answers["analyzer"].body
+    return replace(summary, analyzer_lag=behind, holds=_holds(said), blocked=tuple(said.get("blocked") or ()))
 
 
 @dataclass(frozen=True)
