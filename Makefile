@@ -3,7 +3,7 @@ PYTHON ?= python3
 RUN := .venv/bin/python -m
 # Most tests wait for processes rather than compute, so more run at once than there are cores. Each worker has a Kafka
 # and a Postgres of its own.
-WORKERS ?= 4
+WORKERS ?= 3
 # Each worker takes the next test, in order: the long ones come first.
 SPREAD := --dist loadgroup --no-loadscope-reorder
 CHECKED := schemas services undertone tests benchmarks

@@ -184,7 +184,7 @@ async def test_a_kafka_that_goes_away_is_waited_for_and_nothing_is_lost(own_kafk
     )
     try:
         await eventually(analyzer.is_ready, within_seconds=90)
-        before = _complaints(4_000, "before")
+        before = _complaints(10_000, "before")
         await world.post(before)
         await eventually(lambda: _at_least(world, 50))
         await own_kafka.stop()

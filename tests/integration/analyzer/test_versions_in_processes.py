@@ -54,7 +54,8 @@ async def test_models_share_the_limit_and_the_budget_and_the_offline_engine_need
     limit, conversations = 8, _complaints(150)
     await world.decide(VERSIONS[1], VERSIONS[0], VERSIONS[2])
     async with running_simulator(FAST) as running:
-        variables = _settings(running, ANALYZER_CALLS_PER_SECOND=str(limit), ANALYZER_MAX_BATCH="10")
+        pace = {"ANALYZER_CALLS_PER_SECOND": str(limit), "ANALYZER_PACE": "0.7"}  # a busy machine bunches arrivals
+        variables = _settings(running, ANALYZER_MAX_BATCH="10", **pace)
         await world.post(conversations)
         analyzer = await start_apart(ANALYZER_INSTANCE_ID="one", **variables)
         await eventually(lambda: _is_complete(world, conversations), within_seconds=120)
