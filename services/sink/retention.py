@@ -7,19 +7,18 @@ holds is not stored again by itself: offsets only go back by a person's decision
 
 import asyncio
 from collections.abc import Sequence
-from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import asyncpg
 
 from services.runtime.logs import get_logger
-from services.sink.failures import SERIALIZATION, is_unavailable, without_values
 from services.sink.metrics import RETENTION_REMOVED
+from services.sink.passes import Busy, repeat
 from services.sink.removal import remove_conversations
 from services.sink.sql import retention as sql
 from services.sink.sql import versions
-from services.sink.stopping import Stopped, pause
+from services.sink.stopping import pause
 from services.sink.versions import read_versions
 
 _log = get_logger(__name__)
@@ -34,10 +33,6 @@ _LETTERS = 100
 _BEGINNING = datetime(1, 1, 1, tzinfo=UTC)
 
 
-class Busy(Exception):  # noqa: N818 - it names what happened
-    """Another sink removes at this moment: its pass is as good as ours."""
-
-
 class Retention:
     """Removes what is older than `days` from time to time."""
 
@@ -48,23 +43,11 @@ class Retention:
 
     async def run(self) -> None:
         """Work until told to stop."""
-        with suppress(Stopped):
-            while True:
-                await self._try_pass()
-                await pause(_PASS_SECONDS, self._stop)
+        await repeat(self._pass, "retention", _PASS_SECONDS, self._stop)
 
-    async def _try_pass(self) -> None:
-        try:
-            removed = await self.remove_before(datetime.now(UTC) - self._age)
-        except (Busy, *SERIALIZATION):
-            return
-        except Exception as error:
-            if not is_unavailable(error):
-                raise
-            _log.warning("retention_waits", reason=without_values(error))
-        else:
-            if removed:
-                _log.info("retention_removed", rows=removed)
+    async def _pass(self) -> None:
+        if removed := await self.remove_before(datetime.now(UTC) - self._age):
+            _log.info("retention_removed", rows=removed)
 
     async def remove_before(self, cutoff: datetime) -> int:
         """Remove what was posted last, or failed, before `cutoff`; gives how many conversations and dead letters.

@@ -10,7 +10,7 @@ import json
 import os
 import signal
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -174,7 +174,8 @@ async def live_traffic(pipeline: Deployment) -> AsyncIterator[set[str]]:
         while not stop.is_set():
             accepted.update(await pipeline.post_until_accepted(numbered(1, "live", start=LIVE + number)))
             number += 1
-            await asyncio.sleep(0.5)
+            with suppress(TimeoutError):
+                await asyncio.wait_for(stop.wait(), 0.5)
 
     posting = asyncio.create_task(post_some())
     try:

@@ -1,4 +1,4 @@
-"""What erasure and retention remove: everything that is kept of some conversations ($1: their ids).
+"""What erasure, retention and retirement remove: what is kept of some conversations ($1: their ids).
 
 Pointers and conversations leave in the statements that take them out of the rollups, so a recount agrees at any time.
 Run in this order, which is every writer's order of locks.
@@ -18,10 +18,12 @@ _LOCKED_CONVERSATIONS = """
         ORDER BY 1
     )"""
 
-INSIGHTS = """
+
+def _insights(which: str = "") -> str:
+    return f"""
     WITH removed AS (
         DELETE FROM insights WHERE insight_id = ANY (ARRAY(
-            SELECT i.insight_id FROM insights i WHERE i.conversation_id = ANY ($1::text[])
+            SELECT i.insight_id FROM insights i WHERE i.conversation_id = ANY ($1::text[]){which}
             ORDER BY i.insight_id FOR UPDATE
         ))
         RETURNING insight_id
@@ -30,11 +32,12 @@ INSIGHTS = """
     )
     SELECT count(*) FROM removed
 """
-"""Insights, current or not, and their parts of completions."""
 
-POINTERS = f"""
+
+def _pointers(which: str = "") -> str:
+    return f"""
     WITH locked AS MATERIALIZED (
-        SELECT o.conversation_id, o.version_id FROM current_outcomes o WHERE o.conversation_id = ANY ($1::text[])
+        SELECT o.conversation_id, o.version_id FROM current_outcomes o WHERE o.conversation_id = ANY ($1::text[]){which}
         ORDER BY 1, 2 FOR UPDATE
     ), moved AS (
         DELETE FROM current_outcomes o USING locked l
@@ -42,7 +45,17 @@ POINTERS = f"""
         RETURNING old.version_id AS version_id,{RETURN_SHOWN}
     ){COUNT_SHOWN}
 """
+
+
+INSIGHTS = _insights()
+"""Insights, current or not, and their parts of completions."""
+
+POINTERS = _pointers()
 """Pointers to outcomes, and what the rollups count of them."""
+
+INSIGHTS_OF_VERSION = _insights(" AND i.version_id = $2")
+POINTERS_OF_VERSION = _pointers(" AND o.version_id = $2")
+"""The same under one version ($2), which is retired."""
 
 CONVERSATIONS = f"""
     {_LOCKED_CONVERSATIONS.strip()}, moved AS (

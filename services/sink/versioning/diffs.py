@@ -8,6 +8,7 @@ from typing import Any
 from pydantic import JsonValue
 
 from services.sink.reads.members import Row, time_text
+from services.sink.reads.routes import SENTIMENTS
 from services.sink.rows import SCORE_UNIT
 from services.sink.sql import version_diffs as sql
 from services.sink.windows import Window
@@ -15,7 +16,6 @@ from services.sink.windows import Window
 DIFF_SECONDS = 60.0
 """A comparison may take so long: a million conversations are some seconds."""
 _TOPICS = 30
-_SENTIMENTS = ("negative", "neutral", "positive")
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,21 +39,32 @@ class Sums:
         r = (self.count * self.products - self.sum_a * self.sum_b) / (math.sqrt(of_a) * math.sqrt(of_b))
         return round(max(-1.0, min(1.0, r)), 4)
 
+    @property
+    def mean_a(self) -> float | None:
+        return self._mean(self.sum_a)
+
+    @property
+    def mean_b(self) -> float | None:
+        return self._mean(self.sum_b)
+
+    def _mean(self, total: int) -> float | None:
+        return round(total / SCORE_UNIT / self.count, 4) if self.count else None
+
 
 async def read_diff(connection: Any, ids: tuple[int, int], window: Window, limit: int) -> dict[str, JsonValue]:
     """Sentiments, scores, topics and the most disagreeing conversations with quotes of both versions, `a` and `b`."""
     await connection.execute(sql.WHOLE_TABLES)
     rows = await connection.fetch(sql.DIFF, *ids, window.start, window.end, limit, _TOPICS, timeout=DIFF_SECONDS)
     sentiments = [row for row in rows if row["part"] == "sentiments"]
-    compared = sum(row["total"] for row in sentiments)
+    sums = sums_of(sentiments)
     alike = sum(row["total"] for row in sentiments if row["name"] == row["other"])
     apart = [row["name"] for row in rows if row["part"] == "conversations"]
     quotes = await connection.fetch(sql.QUOTES, apart, list(ids))
     return {
-        "compared": compared,
+        "compared": sums.count,
         "sentiments": _table(sentiments),
-        "agreement": round(alike / compared, 4) if compared else None,
-        "scores": {"n": compared, "correlation": sums_of(sentiments).correlation, **_means(sentiments, compared)},
+        "agreement": round(alike / sums.count, 4) if sums.count else None,
+        "scores": {"n": sums.count, "correlation": sums.correlation, "average": {"a": sums.mean_a, "b": sums.mean_b}},
         "topics": [
             {"topic": row["name"], "a": int(row["total"]), "b": int(row["total_b"])}
             for row in rows
@@ -69,16 +80,10 @@ def sums_of(rows: Sequence[Row]) -> Sums:
     return Sums(*(sum(int(row[part]) for row in rows) for part in parts))
 
 
-def _means(rows: Sequence[Row], compared: int) -> dict[str, JsonValue]:
-    sums = sums_of(rows)
-    means = (round(one / SCORE_UNIT / compared, 4) if compared else None for one in (sums.sum_a, sums.sum_b))
-    return {"average": dict(zip("ab", means, strict=True))}
-
-
 def _table(rows: Sequence[Row]) -> dict[str, JsonValue]:
     """From → to, every cell."""
     counts = {(row["name"], row["other"]): row["total"] for row in rows}
-    return {a: {b: counts.get((a, b), 0) for b in _SENTIMENTS} for a in _SENTIMENTS}
+    return {a: {b: counts.get((a, b), 0) for b in SENTIMENTS} for a in SENTIMENTS}
 
 
 def _disagreeing(apart: Sequence[str], quotes: Sequence[Row], ids: tuple[int, int]) -> list[JsonValue]:

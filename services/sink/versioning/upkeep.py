@@ -5,18 +5,17 @@ next one goes on with what is left.
 """
 
 import asyncio
-from contextlib import suppress
 from typing import Any
 
 import asyncpg
 
 from services.runtime.logs import get_logger
-from services.sink.failures import SERIALIZATION, is_unavailable, without_values
+from services.sink.passes import repeat
 from services.sink.sql import coverage as coverage_sql
 from services.sink.sql import decisions as decisions_sql
+from services.sink.sql import removals, versions
 from services.sink.sql import retirement as sql
-from services.sink.sql import versions
-from services.sink.stopping import Stopped, pause
+from services.sink.stopping import pause
 from services.sink.versioning.coverage import count_missing
 from services.sink.versions import read_versions
 
@@ -38,22 +37,12 @@ class Upkeep:
 
     async def run(self) -> None:
         """Work until told to stop."""
-        with suppress(Stopped):
-            while True:
-                await self._try_pass()
-                await pause(_PASS_SECONDS, self._stop)
+        await repeat(self._pass, "upkeep of versions", _PASS_SECONDS, self._stop)
 
-    async def _try_pass(self) -> None:
-        try:
-            await self.fold()
-            await self.note_caught_up()
-            await self.empty_retired()
-        except SERIALIZATION:
-            return
-        except Exception as error:
-            if not is_unavailable(error):
-                raise
-            _log.warning("upkeep_waits", reason=without_values(error))
+    async def _pass(self) -> None:
+        await self.fold()
+        await self.note_caught_up()
+        await self.empty_retired()
 
     async def fold(self) -> None:
         """Fold the changes of coverage into their sums, unless another sink does."""
@@ -104,6 +93,6 @@ async def remove_page(connection: Any, version_id: int, limit: int) -> int:
     """Remove what some conversations have under a version, inside the caller's transaction; gives how many."""
     ids = [row["conversation_id"] for row in await connection.fetch(sql.PAGE, version_id, "", limit)]
     if ids:
-        await connection.fetchval(sql.INSIGHTS, version_id, ids)
-        await connection.fetchval(sql.POINTERS, version_id, ids)
+        await connection.fetchval(removals.INSIGHTS_OF_VERSION, ids, version_id)
+        await connection.fetchval(removals.POINTERS_OF_VERSION, ids, version_id)
     return len(ids)

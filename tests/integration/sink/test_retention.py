@@ -9,8 +9,9 @@ import pytest
 
 from schemas.dead_letter import DeadLetter, DeadLetterReason, Origin
 from services.sink.batch import Batch
+from services.sink.passes import Busy
 from services.sink.recount import differing_cells
-from services.sink.retention import Busy, Retention
+from services.sink.retention import Retention
 from services.sink.rows import DeadLetterRow
 from services.sink.sql import retention as sql
 from tests.integration.sink.harness import NOW, Sink, failure, insight, posting, skip
