@@ -64,6 +64,30 @@ def insight_columns(
     )
 
 
+def is_paid(insight: InsightProduced) -> bool:
+    """Whether its answer took anything: what was known already, or judged offline, took nothing."""
+    return insight.cost_usd > 0 or insight.input_tokens > 0 or insight.output_tokens > 0
+
+
+def usage_columns(insights: Iterable[InsightProduced], versions: VersionIds) -> Columns:
+    """The arguments of `outcomes.SPENT_IN_VAIN`."""
+    return _columns(
+        (
+            (
+                one.insight_id,
+                one.batch_id,
+                versions[one.analysis_version],
+                one.analyzed_at,
+                one.input_tokens,
+                one.output_tokens,
+                one.cost_usd,
+            )
+            for one in insights
+        ),
+        7,
+    )
+
+
 def outcome_columns(standings: Iterable[Standing], versions: VersionIds) -> Columns:
     """The arguments of `outcomes.OUTCOMES`."""
     return _columns((_outcome_values(one, versions) for one in standings), 15)

@@ -17,8 +17,10 @@ from services.sink.columns import (
     conversation_columns,
     dead_letter_values,
     insight_columns,
+    is_paid,
     outcome_columns,
     started_columns,
+    usage_columns,
 )
 from services.sink.failures import SERIALIZATION, Fenced
 from services.sink.merge import newest_postings, standings
@@ -107,13 +109,16 @@ class Store:
 
 
 async def _write_outcomes(connection: Any, batch: Batch, known: KnownVersions) -> None:
-    """What came under a retired version is left out: its rows are leaving."""
+    """What came under a retired version is left out, because its rows are leaving; what it took is counted."""
     insights, rows = batch.insights, batch.outcomes
     if known.retired:
         insights = [one for one in insights if one.analysis_version not in known.retired]
         rows = [one for one in rows if one.version not in known.retired]
+    stored = 0
     if insights:
-        await connection.fetchval(outcomes.INSIGHTS, *insight_columns(insights, known.ids, batch.places))
+        stored = await connection.fetchval(outcomes.INSIGHTS, *insight_columns(insights, known.ids, batch.places))
+    if stored < len(batch.insights) and (paid := [one for one in batch.insights if is_paid(one)]):
+        await connection.execute(outcomes.SPENT_IN_VAIN, *usage_columns(paid, known.all_ids))
     if rows:
         await connection.fetchval(outcomes.OUTCOMES, *outcome_columns(standings(rows), known.ids))
 

@@ -188,3 +188,23 @@ CALLS = """
     ON CONFLICT (day, version_id) DO UPDATE SET calls = d.calls + excluded.calls
 """
 """Count the calls of a day."""
+
+SPENT_IN_VAIN = """
+    INSERT INTO daily_usage AS d (day, version_id, input_tokens, output_tokens, cost_nanousd)
+    SELECT (n.analyzed_at AT TIME ZONE 'UTC')::date, n.version_id,
+        sum(n.input_tokens), sum(n.output_tokens), sum(round(n.cost_usd * 1e9)::bigint)
+    FROM (
+        SELECT DISTINCT * FROM unnest(
+            $1::uuid[], $2::uuid[], $3::smallint[], $4::timestamptz[], $5::integer[], $6::integer[], $7::float8[]
+        ) AS n (insight_id, batch_id, version_id, analyzed_at, input_tokens, output_tokens, cost_usd)
+    ) n
+    LEFT JOIN LATERAL (SELECT k.batch_id FROM insights k WHERE k.insight_id = n.insight_id LIMIT 1) i ON true
+    WHERE i.batch_id IS DISTINCT FROM n.batch_id
+    GROUP BY 1, 2 ORDER BY 1, 2
+    ON CONFLICT (day, version_id) DO UPDATE SET
+        input_tokens = d.input_tokens + excluded.input_tokens,
+        output_tokens = d.output_tokens + excluded.output_tokens,
+        cost_nanousd = d.cost_nanousd + excluded.cost_nanousd
+"""
+"""What answers took that were paid for and are not kept: under a retired version, of an erased conversation, or because
+another answer for the same came first. Run after INSIGHTS; each record is counted once, as its offset moves once."""
