@@ -58,6 +58,8 @@ class ActiveVersionChanged(Event):
     analysis_version: AnalysisVersion
     also_analysed_under: tuple[AnalysisVersion, ...] = ()
     """Candidate versions that live traffic is analysed under as well."""
+    retired: tuple[AnalysisVersion, ...] = ()
+    """Versions whose results nobody keeps any more: what is asked for under them is not analysed."""
     serial: Annotated[int, Field(ge=0)] | None = None
     """Rises with every decision: a record that states a lower one than a record before it is an old one, repeated,
     and changes nothing. None where nobody counts: then the order of the log decides."""

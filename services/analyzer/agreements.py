@@ -57,6 +57,7 @@ class Agreements:
             active=self._versions.active,
             also=list(self._versions.also),
             missing=list(self._versions.missing),
+            retired=sorted(self._versions.retired),
             reason=event.reason,
             by=event.changed_by,
         )

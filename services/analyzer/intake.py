@@ -17,6 +17,7 @@ from services.analyzer.arrivals import Arrival
 from services.analyzer.gaps import Gaps, Verdict
 from services.analyzer.ledger import Ledger, RecordPlace
 from services.analyzer.live_versions import LiveVersions, describe_missing
+from services.analyzer.metrics import GIVEN_UP
 from services.analyzer.outbox import Outbox
 from services.analyzer.task_set import Tasks
 from services.analyzer.undecodable_limit import UndecodableLimit
@@ -57,6 +58,8 @@ class Intake:
         self._versions = versions
         self._is_log_read = is_log_read
         self._tasks = tasks
+        self._let_go_of: set[tuple[str, ...]] = set()
+        """Retired versions that the log was told of: copies may be a million."""
 
     async def take(self, record: RawRecord, acknowledge: Callable[[], object]) -> None:
         """Take a record in. It comes again when a rebalance or the end of the process comes first."""
@@ -115,17 +118,31 @@ class Intake:
         self._tasks.spawn(self._outbox.bury_undecodable(record, place, error.reason, error.detail))
 
     async def _versions_for(self, record: RawRecord, envelope: Envelope, place: RecordPlace) -> tuple[str, ...]:
-        """The versions to analyse under; none when the record comes again. Holds the lane for what is not to be had."""
+        """The versions to analyse under; none when the record comes again, or is let go.
+
+        Holds the lane for what is not to be had.
+        """
         while not self._is_log_read():
             if not await self._ledger.block(place, _LOG_UNREAD):
                 return ()
         while True:
             wanted = self._wanted(envelope)
+            if self.lane is Lane.REPLAY and self._versions.retired.issuperset(wanted):
+                self._let_go(place, wanted)
+                return ()
             missing = [version for version in wanted if version not in self._versions.known]
             if not missing:
                 return wanted
             if not await self._hold(record, place, describe_missing(missing, self._versions.known)):
                 return ()
+
+    def _let_go(self, place: RecordPlace, wanted: tuple[str, ...]) -> None:
+        """A copy for a retired version is not analysed: it would be paid for, and nobody keep what is found."""
+        GIVEN_UP.inc()
+        if wanted not in self._let_go_of:
+            self._let_go_of.add(wanted)
+            _log.warning("copies_let_go", retired=wanted[0], reason="what is found under a retired version is not kept")
+        self._ledger.done(place)
 
     def _wanted(self, envelope: Envelope) -> tuple[str, ...]:
         if self.lane is Lane.LIVE:

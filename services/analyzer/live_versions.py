@@ -25,6 +25,7 @@ class LiveVersions:
         self.known = frozenset(known)
         self._clocks = clocks
         self._named: tuple[str, ...] = (own,)
+        self._retired: frozenset[str] = frozenset()
         self._newest: ActiveVersionChanged | None = None
         self._serial = -1
         self._declared_at = math.inf
@@ -50,15 +51,21 @@ class LiveVersions:
         """Those that no engine here has."""
         return tuple(version for version in self._named if version not in self.known)
 
+    @property
+    def retired(self) -> frozenset[str]:
+        """Versions under which nothing is to be analysed any more: nobody keeps what is found under them."""
+        return self._retired
+
     def apply(self, decision: ActiveVersionChanged, declared_at: float) -> bool:
         """Take a record of the log into account, written at this time (the broker's); whether anything changed."""
         if decision.serial is not None:
             if decision.serial < self._serial:
                 return False
             self._serial = decision.serial
-        before, self._newest, self._declared_at = self._named, decision, declared_at
+        before, self._newest, self._declared_at = (self._named, self._retired), decision, declared_at
         self._named = tuple(dict.fromkeys((decision.analysis_version, *decision.also_analysed_under)))
-        return self._named != before
+        self._retired = frozenset(decision.retired).difference(self._named)
+        return (self._named, self._retired) != before
 
     def to_repeat(self) -> ActiveVersionChanged | None:
         """The decision to write again now, if it is time; asked by one instance of the fleet, which then writes it.

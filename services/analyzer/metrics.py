@@ -38,7 +38,8 @@ REPEATED = Counter(
 )
 GIVEN_UP = Counter(
     "undertone_analysis_given_up",
-    "Conversations that waited for calls that could not be made, under a version that is live no more.",
+    "Conversations that were let go without an analysis: under a version that is retired, or that is live no more and "
+    "under which no calls can be made.",
 )
 TOKENS = Counter("undertone_analysis_tokens", "Tokens used, by direction.", ["direction"])
 TOKENS_SAVED = Counter(

@@ -61,7 +61,8 @@ FOLLOW = f"""
 follows the versions that were active before. Only statuses that differ are written."""
 
 TO_ANNOUNCE = """
-    SELECT decision, kind, subject, active_version, trial_versions, decided_at, decided_by, note, announced_at
+    SELECT decision, kind, subject, active_version, trial_versions, decided_at, decided_by, note, announced_at,
+        ARRAY(SELECT v.name FROM analysis_versions v WHERE v.state = 'retired' ORDER BY v.name) AS retired_versions
     FROM version_decisions ORDER BY decision DESC LIMIT 1
 """
 

@@ -110,6 +110,7 @@ def announcement(row: Row) -> ActiveVersionChanged:
     return ActiveVersionChanged(
         analysis_version=row["active_version"],
         also_analysed_under=tuple(row["trial_versions"]),
+        retired=tuple(row["retired_versions"]),
         # Rises also when the database was restored from an older state, which the number of a decision does not.
         serial=round(row["decided_at"].timestamp() * 1_000_000),
         reason=reason[:300],

@@ -27,9 +27,11 @@ class World:
         self.acknowledged: list[int] = []
         self.giving_up = GivingUp(self.versions, self.window, self.ledger, lambda version: version in self.stuck)
 
-    def decide(self, *versions: str) -> None:
+    def decide(self, *versions: str, retired: tuple[str, ...] = ()) -> None:
         active, *also = versions
-        event = ActiveVersionChanged(analysis_version=active, also_analysed_under=tuple(also), changed_by="mia")
+        event = ActiveVersionChanged(
+            analysis_version=active, also_analysed_under=tuple(also), retired=retired, changed_by="mia"
+        )
         self.versions.apply(event, 0)
         self.giving_up.look()
 
@@ -78,3 +80,23 @@ async def test_who_would_have_no_outcome_at_all_waits_on_and_so_does_a_replay() 
     world.decide(FREE)
     assert world.acknowledged == []
     assert (world.window.waiting(Lane.LIVE), world.window.waiting(Lane.REPLAY)) == (1, 1)
+
+
+async def test_copies_that_wait_for_a_call_under_a_retired_version_are_let_go_before_they_are_paid_for() -> None:
+    world = World()
+    world.stuck = set()
+    await world.accept(0, PAID, lane=Lane.REPLAY)
+    await world.accept(1, FREE, PAID)
+    world.decide(FREE)
+    assert world.acknowledged == [], "a candidate's results are kept"
+    world.decide(FREE, retired=(PAID,))
+    assert sorted(world.acknowledged) == [0, 1]
+    assert (world.window.waiting(Lane.LIVE), world.window.waiting(Lane.REPLAY)) == (0, 0)
+
+
+async def test_who_has_no_outcome_but_under_a_retired_version_keeps_it() -> None:
+    world = World()
+    world.versions.apply(ActiveVersionChanged(analysis_version=PAID, changed_by="mia"), 0)
+    await world.accept(0, PAID)
+    world.decide(FREE, retired=(PAID,))
+    assert world.acknowledged == []

@@ -76,8 +76,10 @@ class World:
         record = a_record(a_conversation(f"conv-{offset}"), topic=topic, offset=offset, envelope=envelope)
         await self.intake.take(record, lambda: self.acknowledged.append(offset))
 
-    def decide(self, active: str, *also: str) -> None:
-        event = ActiveVersionChanged(analysis_version=active, also_analysed_under=also, changed_by="mia")
+    def decide(self, active: str, *also: str, retired: tuple[str, ...] = ()) -> None:
+        event = ActiveVersionChanged(
+            analysis_version=active, also_analysed_under=also, retired=retired, changed_by="mia"
+        )
         self.versions.apply(event, 0)
         self.ledger.unblock(self.lane)
 
@@ -156,3 +158,21 @@ async def test_a_candidate_that_no_engine_has_holds_no_replay_and_an_unknown_act
     world.ledger.close()
     await taking
     assert world.accepted.versions() == [], "a rebalance: the record comes again"
+
+
+async def test_a_copy_for_a_retired_version_is_acknowledged_and_never_analysed() -> None:
+    world = World(Lane.REPLAY)
+    world.decide(FREE, retired=(PAID,))
+    await world.take(3, PAID)
+    assert (world.acknowledged, world.accepted.arrivals) == ([3], [])
+    await world.take(4, FREE)
+    assert world.accepted.versions() == [FREE]
+
+
+async def test_a_lane_that_waits_for_a_version_that_no_engine_has_goes_on_when_it_is_retired() -> None:
+    world = World(Lane.REPLAY)
+    taking = asyncio.create_task(world.take(0, UNKNOWN))
+    await world.blocked_for(UNKNOWN, taking)
+    world.decide(FREE, retired=(UNKNOWN,))
+    await taking
+    assert (world.acknowledged, world.accepted.arrivals) == ([0], [])

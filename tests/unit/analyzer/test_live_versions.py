@@ -57,6 +57,16 @@ def test_an_old_decision_that_is_repeated_behind_a_newer_one_changes_nothing() -
     assert not versions.apply(old, 4)
 
 
+def test_a_retirement_is_news_until_the_version_begins_anew() -> None:
+    versions = _versions()
+    retiring = _decision(OWN).model_copy(update={"retired": (OTHER,)})
+    assert versions.apply(retiring, 0)
+    assert versions.retired == {OTHER}
+    assert not versions.apply(retiring, 1), "a repetition changes nothing"
+    assert versions.apply(_decision(OWN, OTHER), 2)
+    assert not versions.retired
+
+
 @given(st.lists(st.tuples(st.integers(0, 3), st.sampled_from([(OWN,), (OTHER,), (OWN, OTHER)])), max_size=12))
 def test_all_readers_come_to_the_verdict_of_the_highest_serial(
     decisions: Sequence[tuple[int, tuple[str, ...]]],
