@@ -3,19 +3,16 @@
 import asyncio
 import re
 import sys
-from collections.abc import AsyncIterator, Callable, Coroutine, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import Callable, Coroutine, Sequence
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
 from typing import Any
 
-import asyncpg
-
 from schemas.event import ID_PATTERN, Revision
 from services.runtime.settings import load_settings
 from services.sink.erase import erase, erase_again, known_erasures, report
-from services.sink.failures import SERIALIZATION, UNAVAILABLE
+from services.sink.operator_connection import CannotAnswer, operator_connection
 from services.sink.settings import SinkSettings
 
 _USAGE_EXIT_CODE = 2
@@ -25,35 +22,19 @@ class CannotErase(Exception):  # noqa: N818 - it names what happened; the messag
     """Nothing was erased; one sentence says why."""
 
 
-@asynccontextmanager
-async def _connected(url: str) -> AsyncIterator[Any]:
-    try:
-        connection = await asyncpg.connect(url, timeout=10, command_timeout=None)
-    except (*UNAVAILABLE, ValueError) as error:
-        raise CannotErase(f"Postgres cannot be reached by DATABASE_URL: {error or type(error).__name__}") from error
-    try:
-        yield connection
-    except asyncpg.UndefinedTableError as error:
-        raise CannotErase("the database has no tables yet: run `undertone migrate`") from error
-    except (*UNAVAILABLE, *SERIALIZATION) as error:
-        raise CannotErase(f"Postgres gave up ({type(error).__name__}): try again") from error
-    finally:
-        await connection.close()
-
-
 async def _erase_one(url: str, conversation_id: str) -> list[str]:
-    async with _connected(url) as connection:
+    async with operator_connection(url) as connection:
         return report(conversation_id, await erase(connection, conversation_id), datetime.now(UTC))
 
 
 async def _list(url: str) -> list[str]:
-    async with _connected(url) as connection:
+    async with operator_connection(url) as connection:
         return [f"{conversation_id} {revision}" for conversation_id, revision in await known_erasures(connection)]
 
 
 async def _erase_again(url: str, lines: Sequence[str]) -> list[str]:
     wanted = [_read_line(number, line) for number, line in enumerate(lines, 1) if line.strip()]
-    async with _connected(url) as connection:
+    async with operator_connection(url) as connection:
         done = [await erase_again(connection, *one) for one in wanted]
     removed = sum(not one.is_nothing for one in done)
     return [f"{len(done)} erasures hold; something was left of {removed} conversations and is removed."]
@@ -102,7 +83,7 @@ def main(arguments: Sequence[str]) -> int:
         return _USAGE_EXIT_CODE
     try:
         lines = asyncio.run(asked(load_settings(SinkSettings).database_url.get_secret_value()))
-    except CannotErase as problem:
+    except (CannotErase, CannotAnswer) as problem:
         print(problem, file=sys.stderr)  # noqa: T201 - a command
         return 1
     for line in lines:

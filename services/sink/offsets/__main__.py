@@ -5,31 +5,21 @@ import asyncio
 import sys
 from collections.abc import Sequence
 
-import asyncpg
-
 from services.runtime.kafka import KafkaConnection
 from services.runtime.settings import load_settings
 from services.sink import offsets
-from services.sink.failures import UNAVAILABLE
 from services.sink.offsets import CannotSet, reset, show
+from services.sink.operator_connection import CannotAnswer, operator_connection
 from services.sink.settings import SinkSettings
 
 
 async def _run(arguments: argparse.Namespace) -> list[str]:
     settings = load_settings(SinkSettings)
     connection = KafkaConnection.from_settings(settings)
-    try:
-        postgres = await asyncpg.connect(settings.database_url.get_secret_value(), timeout=10)
-    except (*UNAVAILABLE, ValueError) as error:
-        raise CannotSet(f"Postgres cannot be reached by DATABASE_URL: {error}") from error
-    try:
+    async with operator_connection(settings.database_url.get_secret_value()) as postgres:
         if arguments.command == "reset":
             return await reset(connection, postgres, arguments.topic, arguments.partition, to=arguments.to)
         return await show(connection, postgres)
-    except asyncpg.UndefinedTableError as error:
-        raise CannotSet("the database has no tables yet: run `undertone migrate`") from error
-    finally:
-        await postgres.close()
 
 
 def main(arguments: Sequence[str]) -> int:
@@ -43,7 +33,7 @@ def main(arguments: Sequence[str]) -> int:
     setting.add_argument("--to", required=True, help="beginning, end or an offset")
     try:
         lines = asyncio.run(_run(parser.parse_args(arguments)))
-    except CannotSet as problem:
+    except (CannotSet, CannotAnswer) as problem:
         print(problem, file=sys.stderr)  # noqa: T201 - a command
         return 1
     print("\n".join(lines) or "nothing is stored yet")  # noqa: T201 - a command
