@@ -5,12 +5,13 @@ quotes conversation text, so that it may stand in headers and logs.
 """
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, TypeVar
 
 from pydantic import ValidationError
+from pydantic_core import ErrorDetails
 
 from schemas.conversation_received import (
     CLOCK_TOLERANCE,
@@ -125,7 +126,8 @@ def _decode_conversation(value: bytes, record: RawRecord) -> ConversationReceive
         conversation = ConversationReceived.model_validate_json(value)
     except ValidationError as error:
         if not _lacks_only_what_we_fill_in(error):
-            raise UndecodableRecord(DeadLetterReason.UNDECODABLE, describe(error)) from error
+            detail = describe(error, apart_from=_FILLED_IN)
+            raise UndecodableRecord(DeadLetterReason.UNDECODABLE, detail) from error
         conversation = _fill_in(json.loads(value), record)
     try:
         refuse_implausible_time(conversation.occurred_at, record.received_at)
@@ -144,10 +146,11 @@ _FILLED_IN = frozenset({"received_at", "occurred_at", "content_hash"})
 
 
 def _lacks_only_what_we_fill_in(error: ValidationError) -> bool:
-    return all(
-        problem["type"] == "missing" and len(problem["loc"]) == 1 and problem["loc"][0] in _FILLED_IN
-        for problem in error.errors(include_url=False, include_input=False)
-    )
+    return all(_is_lack_of(_FILLED_IN, problem) for problem in error.errors(include_url=False, include_input=False))
+
+
+def _is_lack_of(names: Collection[str], problem: ErrorDetails) -> bool:
+    return problem["type"] == "missing" and len(problem["loc"]) == 1 and problem["loc"][0] in names
 
 
 def _fill_in(members: dict[str, Any], record: RawRecord) -> ConversationReceived:
@@ -167,13 +170,28 @@ def _fill_in(members: dict[str, Any], record: RawRecord) -> ConversationReceived
         raise UndecodableRecord(DeadLetterReason.UNDECODABLE, describe(error)) from error
 
 
-def describe(error: ValidationError) -> str:
-    """Every problem with its place, at most five; never the value, and no name inside free-form members."""
-    problems = error.errors(include_url=False, include_input=False, include_context=False)
+def describe(error: ValidationError, *, apart_from: Collection[str] = ()) -> str:
+    """Every problem with its place, at most five; never the value, and no name inside free-form members.
+
+    That a member of `apart_from` is missing is no problem.
+    """
+    found = error.errors(include_url=False, include_input=False, include_context=False)
+    places = {problem["loc"] for problem in found}
+    problems = [
+        problem for problem in found if not _is_lack_of(apart_from, problem) and not _is_of_parts(problem, places)
+    ]
     sentences = [f"{place_of(problem['loc'])}: {problem['msg']}" for problem in problems[:5]]
     if len(problems) > len(sentences):
         sentences.append(f"and {len(problems) - len(sentences)} more")
     return "; ".join(sentences)
+
+
+def _is_of_parts(problem: ErrorDetails, places: Collection[tuple[int | str, ...]]) -> bool:
+    """Whether a list is called too short only because each of its entries has a problem, which is told."""
+    depth = len(problem["loc"])
+    return problem["type"] == "too_short" and any(
+        len(place) > depth and place[:depth] == problem["loc"] for place in places
+    )
 
 
 def place_of(location: Sequence[int | str]) -> str:

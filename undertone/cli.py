@@ -1,7 +1,8 @@
 """The `undertone` command: which commands there are, and how a command ends.
 
 Exit codes: 0 done, 1 something went wrong (one sentence on standard error says what), 2 used wrongly,
-70 a bug, 130 interrupted. Nothing that a person can cause shows a stack trace.
+3 nothing runs here (`status`), 70 a bug, 130 interrupted. Whoever closes the pipe that a command writes to (`| head`)
+has seen enough: 0. Nothing that a person can cause shows a stack trace.
 """
 
 import importlib
@@ -17,7 +18,7 @@ import typer
 from typer.core import TyperCommand, TyperGroup
 
 from undertone.console import complain
-from undertone.errors import CommandError
+from undertone.errors import OF_THE_MACHINE, CommandError
 
 EXIT_BUG = 70
 EXIT_INTERRUPTED = 130
@@ -44,7 +45,7 @@ COMMANDS: Mapping[str, Entry] = {
     "up": Entry("stack", START, "Run Kafka, Postgres and the three services until Ctrl-C."),
     "down": Entry("stack", START, "Stop what `up` started; --purge removes its data too."),
     "status": Entry("stack", START, "Say what runs, where, and whether it is healthy."),
-    "ingest": Entry("ingest", CONVERSATIONS, "Send the conversations of files: JSON, JSONL, CSV; gzip as well."),
+    "ingest": Entry("ingest", CONVERSATIONS, "Send the conversations of files: JSON, JSONL, the Twitter CSV."),
     "insights": Entry("insights", INSIGHTS, "List what was found, newest first, with quotes."),
     "trends": Entry("insights", INSIGHTS, "Show how sentiment and subjects develop."),
     "show": Entry("insights", INSIGHTS, "Show one conversation: its words, its insight, its history."),
@@ -158,6 +159,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return result if isinstance(result, int) else 0
     except BrokenPipeError:
         return _end_quietly()
+    except SystemExit as error:
+        if _is_of_closed_pipe(error):
+            return _end_quietly()
+        raise
     except (KeyboardInterrupt, typer.Abort):
         sys.stderr.write("\nInterrupted.\n")
         return EXIT_INTERRUPTED
@@ -172,7 +177,9 @@ def _refuse_usage(error: typer.TyperException) -> int:
     if type(error).__name__ == "NoArgsIsHelpError":  # the help was printed already
         return error.exit_code
     command = context.command_path if context is not None else "undertone"
-    complain(f"{command}: {error.format_message()} Try: {command} --help")
+    message = error.format_message()
+    sentence = message if message.endswith((".", "?", "!")) else f"{message}."
+    complain(f"{command}: {sentence} Try: {command} --help")
     return error.exit_code
 
 
@@ -183,6 +190,9 @@ def _explain(error: Exception) -> int:
         return getattr(error, "exit_code", 1)
     if isinstance(error, OSError) and error.filename is not None:
         complain(f"undertone: {error.filename}: {error.strerror}.")
+        return 1
+    if isinstance(error, OSError) and error.errno in OF_THE_MACHINE:
+        complain(f"undertone: the system refused to read or write: {error.strerror}.")
         return 1
     sys.stderr.write(
         f"undertone: this is a bug: {type(error).__name__}: {error}\n"
@@ -197,6 +207,14 @@ def _known_errors() -> tuple[type[Exception], ...]:
     """Classes whose text is one sentence for a person. The services' own cannot occur before they are imported."""
     kafka = sys.modules.get("services.runtime.kafka")
     return (CommandError,) if kafka is None else (CommandError, kafka.KafkaUnavailable)
+
+
+def _is_of_closed_pipe(error: SystemExit) -> bool:
+    """Whether a library ended the command because nobody reads its output: typer and rich both do so, with 1."""
+    cause: BaseException | None = error
+    while cause is not None and not isinstance(cause, BrokenPipeError):
+        cause = cause.__context__
+    return cause is not None
 
 
 def _end_quietly() -> int:

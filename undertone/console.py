@@ -4,20 +4,58 @@ Whatever a customer wrote may hold terminal escapes, markup of our own printing 
 the direction of writing; `words` makes it plain text.
 """
 
+import re
 import shutil
 import sys
 import textwrap
 import unicodedata
 from functools import cache
+from typing import IO, Any, cast
 
 from rich.console import Console
 from rich.text import Text
 
 
+class Results(Console):
+    """Standard output. Without a terminal lines end where their text does: rich pads those of tables to the width."""
+
+    @property
+    def file(self) -> IO[str]:
+        """Where this console writes."""
+        file = super().file
+        return file if file.isatty() else cast("IO[str]", _Unpadded(file))
+
+    @file.setter
+    def file(self, new_file: IO[str]) -> None:
+        self._file = new_file
+
+
+class _Unpadded:
+    """A text file that leaves out blanks at the ends of lines; whole lines are written at once."""
+
+    def __init__(self, file: IO[str]) -> None:
+        self._file = file
+
+    def write(self, text: str) -> int:
+        self._file.write(_BLANKS_AT_END.sub("", text))
+        return len(text)
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._file, name)
+
+
+_BLANKS_AT_END = re.compile(r" +(?=\n)")
+
+
+def new_output(width: int | None = None) -> Console:
+    """A console for results, as wide as the terminal unless it is told another width."""
+    return Results(highlight=False, soft_wrap=False, width=width)
+
+
 @cache
 def output() -> Console:
     """Where results go."""
-    return Console(highlight=False, soft_wrap=False)
+    return new_output()
 
 
 @cache

@@ -1,5 +1,10 @@
 """What ends a command with one sentence: errors that a person can understand and mend."""
 
+import errno
+
+OF_THE_MACHINE = {errno.ENOSPC, errno.EDQUOT, errno.EIO, errno.EFBIG, errno.EROFS, errno.EMFILE, errno.ENFILE}
+"""Errors that a full or failing machine gives to any write: nobody's bug."""
+
 
 class CommandError(Exception):
     """A command cannot do what was asked; the text is the one sentence that a person sees.

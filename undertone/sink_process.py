@@ -33,7 +33,7 @@ def ask_sink(module: str, *arguments: str) -> str:
 
 
 def _command(module: str, arguments: tuple[str, ...]) -> list[str]:
-    return [*PYTHON, f"services.sink.{module}", *arguments]
+    return [*PYTHON, "undertone.sink_module", f"services.sink.{module}", *arguments]
 
 
 def _environment() -> dict[str, str]:

@@ -15,6 +15,7 @@ from rich.text import Text
 from services.runtime.settings import load_settings
 from undertone.command_path import activation
 from undertone.commands.demo_engines import OFFLINE, DemoEngine, chosen_engine
+from undertone.console import new_output
 from undertone.demo import Result, follow, sample_ids, send_sample
 from undertone.embedded.foreground import EXIT_INTERRUPTED, run_in_foreground
 from undertone.embedded.prepare import StackOptions
@@ -49,7 +50,7 @@ def demo(
     stack_settings = load_stack_settings()
     headers = key_headers(api_key(None, load_settings(CommandLineSettings)))
     with chosen_engine(llm) as engine:
-        raise typer.Exit(Demo(Console(highlight=False), stack_settings, headers, engine).run())
+        raise typer.Exit(Demo(new_output(), stack_settings, headers, engine).run())
 
 
 class Demo:
@@ -148,7 +149,7 @@ class Demo:
         self._reporter.begins("analysis", f"{done} of {total}")
 
     def _conclude(self, result: Result) -> None:
-        console = Console(highlight=False, width=min(_WIDTH, self._console.width))
+        console = new_output(width=min(_WIDTH, self._console.width))
         console.print()
         console.print(outcome_line(result.accepted, result.counts(), is_exact=result.is_exact))
         console.print()

@@ -19,10 +19,21 @@ from undertone.ingest.job import Job, Summary, ingest_files
 from undertone.ingest.report import check_report_path, first_problem
 from undertone.ingest.run import Options
 from undertone.ingest.sending import Sender
+from undertone.ingest.tweets import COLUMNS
 from undertone.settings import CommandLineSettings, api_key, asks_proxy, ingress_url, key_headers, load_kafka_settings
 from undertone.times import describe_seconds, parse_duration
 
-_EPILOG = """[bold]Examples[/bold]
+_EPILOG = f"""[bold]What files hold[/bold]
+
+  JSONL  a conversation a line, as `POST /api/v1/conversations` takes it:
+         {{"conversation_id": "a-1", "turns": [{{"text": "…"}}]}}
+         or {{"text": "…"}} alone
+  JSON   an array of such conversations, or one
+  CSV    only "Customer Support on Twitter" of Kaggle, with the columns
+         {", ".join(COLUMNS[:4])},
+         {", ".join(COLUMNS[4:])}
+
+[bold]Examples[/bold]
 
   undertone ingest conversations.jsonl.gz --spread 7d
   undertone ingest twcs.csv --shift-to-now --limit 10000
@@ -64,7 +75,7 @@ def register(app: typer.Typer) -> None:
 
 def ingest(  # noqa: PLR0917 - typer reads options from parameters
     files: Annotated[
-        list[Path], typer.Argument(help="JSON, JSONL, or the Twitter CSV; gzip is recognised.", show_default=False)
+        list[Path], typer.Argument(help="JSON, JSONL, or Kaggle's Twitter CSV; gzip is recognised.", show_default=False)
     ],
     to: Annotated[
         Destination | None,
@@ -76,7 +87,9 @@ def ingest(  # noqa: PLR0917 - typer reads options from parameters
     key: Annotated[
         str | None, typer.Option("--api-key", help="Better: UNDERTONE_API_KEY in the environment.", show_default=False)
     ] = None,
-    format_name: Annotated[Format, typer.Option("--format", help="What the files hold.")] = Format.AUTO,
+    format_name: Annotated[
+        Format, typer.Option("--format", help="What the files hold; csv is the Twitter CSV.")
+    ] = Format.AUTO,
     spread: Annotated[
         str | None, typer.Option(help="Date undated conversations over the last 7d, 24h, …", show_default=False)
     ] = None,

@@ -10,6 +10,7 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
+from undertone.console import new_output
 from undertone.embedded.background import start_in_background
 from undertone.embedded.display import show_addresses, show_next_steps, show_status
 from undertone.embedded.errors import AlreadyRunningError, NotRunningError
@@ -62,7 +63,7 @@ def up(  # noqa: PLR0917 - typer makes options of them, none is positional
         postgres_port=postgres_port,
     )
     options = StackOptions(settings, free_ports, kafka, postgres)
-    console = Console(highlight=False)
+    console = new_output()
     reporter = ConsoleReporter(console)
     try:
         code = _up_detached(options, console, reporter) if detach else _up_here(options, console, reporter)
@@ -118,7 +119,7 @@ def down(
 ) -> None:
     """Stop what `up` started; the data stays unless --purge is given."""
     folder = load_stack_settings(home=home).home
-    reporter = ConsoleReporter(Console(highlight=False))
+    reporter = ConsoleReporter(new_output())
     try:
         stop_running(folder, reporter)
     except NotRunningError as error:
@@ -140,5 +141,5 @@ def status(
     if as_json:
         sys.stdout.write(json.dumps(dataclasses.asdict(found), indent=2, ensure_ascii=False) + "\n")
     else:
-        show_status(Console(highlight=False), found)
+        show_status(new_output(), found)
     raise typer.Exit(found.exit_code)

@@ -2,7 +2,6 @@
 
 import asyncio
 import json
-import os
 import sys
 from datetime import UTC, datetime
 from enum import StrEnum
@@ -75,9 +74,6 @@ def tail(  # noqa: PLR0917 - typer reads options from parameters
     try:
         asyncio.run(_tail(connection, reading, wanted, printer, limit))
     except KeyboardInterrupt:  # the way in which following ends
-        raise typer.Exit from None
-    except BrokenPipeError:  # whoever reads has enough (`| head`); Python flushes once more at exit, to nowhere
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         raise typer.Exit from None
 
 

@@ -15,6 +15,7 @@ from datetime import datetime
 from pathlib import Path
 
 from undertone.errors import CommandError
+from undertone.ingest.opening import open_bytes
 
 _EDGE_BYTES = 64 * 1024
 
@@ -42,10 +43,13 @@ def fingerprint(path: Path, *, destination: str, options: str) -> str:
 
 
 def describe_source(path: Path) -> str:
-    """What tells a changed file from the same one: size, time of change, and both ends of its content."""
+    """What tells a changed file from the same one: size, time of change, and both ends of its content.
+
+    Raises UsageProblem when it cannot be read.
+    """
     status = path.stat()
     digest = hashlib.sha256()
-    with path.open("rb") as stream:
+    with open_bytes(path) as stream:
         digest.update(stream.read(_EDGE_BYTES))
         stream.seek(max(0, status.st_size - _EDGE_BYTES))
         digest.update(stream.read(_EDGE_BYTES))

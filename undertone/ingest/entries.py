@@ -65,7 +65,12 @@ def parse(text: str) -> Any:
 def describe_json_error(error: json.JSONDecodeError) -> str:
     """The error with its column and, in a text of several lines, its line."""
     place = f"column {error.colno}" if error.lineno == 1 else f"line {error.lineno} column {error.colno}"
-    return f"is not JSON: {error.msg.lower()} at {place}"
+    return f"{json_problem(error)} at {place}"
+
+
+def json_problem(error: json.JSONDecodeError) -> str:
+    """The error without its place."""
+    return f"is not JSON: {error.msg.lower().removesuffix(' at')}"  # the standard library has it both ways
 
 
 def _refuse_constant(name: str) -> Any:

@@ -36,7 +36,10 @@ def _format_of(file: InputFile) -> str:
         return "jsonl" if _is_object(head.splitlines()[0]) or "\n" not in head else "json"
     if "tweet_id" in head.splitlines()[0]:
         return "csv"
-    raise UsageProblem(f"{file.path} holds neither JSON nor a CSV with a header line; name its kind with --format.")
+    raise UsageProblem(
+        f"{file.path} holds neither JSON nor the CSV of Twitter conversations (with a column tweet_id); name its kind "
+        f"with --format."
+    )
 
 
 def _is_object(line: str) -> bool:

@@ -5,8 +5,8 @@ from collections.abc import Iterator
 from json import JSONDecodeError
 from typing import Any
 
-from undertone.ingest.entries import DECODER, MAX_ENTRY_BYTES, Entry, Found, NotJson, Unreadable, parse
-from undertone.ingest.opening import DAMAGED_GZIP, InputFile, Stream, read_what_is_whole
+from undertone.ingest.entries import DECODER, MAX_ENTRY_BYTES, Entry, Found, NotJson, Unreadable, json_problem, parse
+from undertone.ingest.opening import CONVERT, DAMAGED_GZIP, InputFile, Stream, read_what_is_whole
 
 _CHUNK_CHARACTERS = 1024 * 1024
 _NOT_AN_OBJECT = "is not a JSON object"
@@ -64,7 +64,7 @@ def _read_line(number: int, line: bytes) -> Found:
     try:
         members = parse(line.decode())
     except UnicodeDecodeError as error:
-        return Unreadable(number, f"is not UTF-8 (byte {error.start + 1} of the line)")
+        return Unreadable(number, f"is not UTF-8 (byte {error.start + 1} of the line); {CONVERT}")
     except NotJson as error:
         return Unreadable(number, str(error))
     if not isinstance(members, dict):
@@ -109,6 +109,7 @@ class _Text:
         self.at = 0
         self.is_complete = False
         self.problem: str | None = None
+        self._is_utf8 = True
 
     def extend(self) -> bool:
         """Read more; False at the end of the file."""
@@ -118,8 +119,9 @@ class _Text:
         self.problem = _DAMAGED if is_damaged else None
         self.is_complete = is_damaged or not piece
         self._undecoded += piece
-        # What is not UTF-8 becomes U+FFFD: it stands in one conversation, and the others are readable.
+        # What is not UTF-8 stays visible as lone surrogates, so that only its own conversation is refused.
         decoded, self._undecoded = _decode(self._undecoded, is_last=self.is_complete)
+        self._is_utf8 = self._is_utf8 and not _NOT_UTF8.search(decoded)
         self.text, self.at = self.text[self.at :] + decoded, 0
         return True
 
@@ -130,6 +132,10 @@ class _Text:
             self.at = match.end() if match else self.at
             if self.at < len(self.text) or not self.extend():
                 return
+
+    def is_utf8(self, begin: int, end: int) -> bool:
+        """Whether this part of the text was UTF-8 in the file."""
+        return self._is_utf8 or _NOT_UTF8.search(self.text, begin, end) is None
 
     def peek(self) -> str:
         return self.text[self.at : self.at + 1]
@@ -145,9 +151,10 @@ def _decode(content: bytes, *, is_last: bool) -> tuple[str, bytes]:
                 break
             if content[-back] < 0x80:
                 break
-    return content[:cut].decode(errors="replace"), content[cut:]
+    return content[:cut].decode(errors="surrogateescape"), content[cut:]
 
 
+_NOT_UTF8 = re.compile("[\udc80-\udcff]")
 _SPACE = re.compile(r"[ \t\r\n]+")
 _SPACE_OR_COMMA = re.compile(r"[ \t\r\n,]+")
 
@@ -180,11 +187,11 @@ def _next_value(window: _Text) -> Any:
         except RecursionError:
             problem = "is nested too deeply"
         except ValueError as error:
-            problem = f"is not JSON: {error.msg.lower()}" if isinstance(error, JSONDecodeError) else str(error)
+            problem = json_problem(error) if isinstance(error, JSONDecodeError) else str(error)
         else:
             if end < len(window.text) or window.is_complete:  # a number may go on in the next piece
-                window.at = end
-                return value
+                begin, window.at = window.at, end
+                return value if window.is_utf8(begin, end) else NotJson(f"is not UTF-8; {CONVERT}")
             window.extend()
             continue
         if len(window.text) - window.at < MAX_ENTRY_BYTES and window.extend():

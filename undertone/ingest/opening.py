@@ -3,19 +3,26 @@
 Raises UsageProblem for whatever cannot be opened, in one sentence.
 """
 
+import codecs
 import gzip
 import io
 import os
+import shlex
 import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import IO
+from typing import IO, TYPE_CHECKING
 
 from undertone.errors import UsageProblem
 
+if TYPE_CHECKING:
+    from _typeshed import WriteableBuffer
+
 _GZIP_MAGIC = b"\x1f\x8b"
-_UTF16_MARKS = (b"\xff\xfe", b"\xfe\xff")
+_BUFFER_BYTES = 128 * 1024
+CONVERT = "where the whole file is in Latin-1, convert it first: iconv -f LATIN1 -t UTF-8"
+"""What to do about bytes that are not UTF-8."""
 UTF8_MARK = b"\xef\xbb\xbf"
 
 Stream = io.BufferedReader | gzip.GzipFile
@@ -23,6 +30,35 @@ Stream = io.BufferedReader | gzip.GzipFile
 
 DAMAGED_GZIP = (gzip.BadGzipFile, EOFError, zlib.error)
 """What reading a damaged gzip file raises."""
+
+
+_read_into = io.FileIO.readinto
+
+
+class _NamedFile(io.FileIO):
+    """A file whose name is told when the system cannot read it."""
+
+    def readinto(self, buffer: "WriteableBuffer", /) -> int | None:
+        try:
+            return _read_into(self, buffer)
+        except OSError as error:
+            raise _unreadable(Path(str(self.name)), error) from error
+
+
+def open_bytes(path: Path) -> io.BufferedReader:
+    """The file's bytes. Raises UsageProblem when it cannot be opened, and later when it cannot be read."""
+    try:
+        return io.BufferedReader(_NamedFile(str(path)), _BUFFER_BYTES)
+    except OSError as error:
+        raise _unreadable(path, error) from error
+
+
+def _unreadable(path: Path, error: OSError) -> UsageProblem:
+    if isinstance(error, FileNotFoundError):
+        return UsageProblem(f"{path} does not exist.")
+    if isinstance(error, PermissionError):
+        return UsageProblem(f"{path} may not be read by this user.")
+    return UsageProblem(f"{path} cannot be read: {os.strerror(error.errno or 0)}.")
 
 
 def read_what_is_whole(stream: Stream, count: int) -> tuple[bytes, bool]:
@@ -47,14 +83,15 @@ class InputFile:
     def __init__(self, path: Path) -> None:
         self.path = path
         self.size = self._check()
-        self.is_gzip = self._begins_with() == _GZIP_MAGIC
+        with open_bytes(path) as stream:
+            self.is_gzip = stream.read(2) == _GZIP_MAGIC
         self._underlying: IO[bytes] | None = None
-        self._refuse_utf16()
+        self._refuse_other_than_utf8()
 
     @contextmanager
     def open(self) -> Iterator[Stream]:
         """The file's bytes, decompressed, without a byte order mark. Raises UsageProblem when none can be read."""
-        with self.path.open("rb") as underlying:
+        with open_bytes(self.path) as underlying:
             self._underlying = underlying
             stream: Stream = gzip.GzipFile(fileobj=underlying) if self.is_gzip else underlying
             try:
@@ -78,26 +115,49 @@ class InputFile:
     def _check(self) -> int:
         try:
             status = self.path.stat()
-            if self.path.is_dir():
-                raise UsageProblem(f"{self.path} is a folder; name the files in it, such as {self.path}/*.jsonl.")
-            if not self.path.is_file():
-                raise UsageProblem(f"{self.path} is not a regular file; write its content to a file first.")
-            with self.path.open("rb"):
-                pass
-        except FileNotFoundError as error:
-            raise UsageProblem(f"{self.path} does not exist.") from error
-        except PermissionError as error:
-            raise UsageProblem(f"{self.path} may not be read by this user.") from error
         except OSError as error:
-            raise UsageProblem(f"{self.path} cannot be read: {os.strerror(error.errno or 0)}.") from error
+            raise _unreadable(self.path, error) from error
+        if self.path.is_dir():
+            raise UsageProblem(f"{self.path} is a folder; name the files in it, such as {self.path}/*.jsonl.")
+        if not self.path.is_file():
+            raise UsageProblem(f"{self.path} is not a regular file; write its content to a file first.")
         return status.st_size
 
-    def _begins_with(self, count: int = 2) -> bytes:
-        with self.path.open("rb") as stream:
-            return stream.read(count)
-
-    def _refuse_utf16(self) -> None:
-        if not self.is_gzip and self._begins_with() in _UTF16_MARKS:
+    def _refuse_other_than_utf8(self) -> None:
+        """Of what the first bytes give away; single characters of other encodings are found line by line."""
+        encoding = wide_encoding(self.head(64))
+        if encoding is not None:
             raise UsageProblem(
-                f"{self.path} is written in UTF-16; convert it first: iconv -f UTF-16 -t UTF-8 {self.path} > utf8.jsonl"
+                f"{self.path} is written in {encoding}; convert it to UTF-8 first: {self.recoding(encoding)}"
             )
+
+    def recoding(self, encoding: str) -> str:
+        """The command that makes a UTF-8 file of this one."""
+        suffixes = [suffix for suffix in self.path.suffixes if suffix.lower() != ".gz"]
+        target = f"utf8{suffixes[-1] if suffixes else '.txt'}"
+        source = shlex.quote(str(self.path))
+        if self.is_gzip:
+            return f"gzip -dc {source} | iconv -f {encoding} -t UTF-8 > {target}"
+        return f"iconv -f {encoding} -t UTF-8 {source} > {target}"
+
+
+def wide_encoding(head: bytes) -> str | None:
+    """UTF-16 or UTF-32, when a text begins with its mark, or with plain letters that are written in it."""
+    for mark, name in _WIDE_MARKS.items():
+        if head.startswith(mark):
+            return name
+    low, high = head[::2], head[1::2]
+    if len(head) >= _TELLING_BYTES and all(low) and not any(high[: len(low)]):
+        return "UTF-16LE"
+    if len(head) >= _TELLING_BYTES and not any(low) and all(high):
+        return "UTF-16BE"
+    return None
+
+
+_WIDE_MARKS = {
+    codecs.BOM_UTF32_LE: "UTF-32",  # before UTF-16, whose mark it begins with
+    codecs.BOM_UTF32_BE: "UTF-32",
+    codecs.BOM_UTF16_LE: "UTF-16",
+    codecs.BOM_UTF16_BE: "UTF-16",
+}
+_TELLING_BYTES = 8

@@ -8,6 +8,8 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta, timezone
 
+from undertone.ingest.opening import CONVERT
+
 COLUMNS = ("tweet_id", "author_id", "inbound", "created_at", "text", "response_tweet_id", "in_response_to_tweet_id")
 _REQUIRED = ("tweet_id", "inbound", "created_at", "text", "in_response_to_tweet_id")
 _TWEET_ID = re.compile(r"[A-Za-z0-9._:-]{1,100}")
@@ -51,8 +53,8 @@ class Columns:
         missing = [name for name in _REQUIRED if name not in names]
         if missing:
             raise ValueError(
-                f"lacks the column{'s' if len(missing) > 1 else ''} {', '.join(missing)}; a CSV must have those of "
-                f'"Customer Support on Twitter": {", ".join(COLUMNS)}'
+                f"lacks the column{'s' if len(missing) > 1 else ''} {', '.join(missing)}: the only CSV that can be "
+                f'read is "Customer Support on Twitter" of Kaggle, with {", ".join(COLUMNS)}'
             )
         self._count = len(names)
         self._id, self._inbound, self._created, self._text, self._parent = (names.index(name) for name in _REQUIRED)
@@ -86,7 +88,7 @@ def _read_text(text: str) -> str:
     try:
         text.encode()
     except UnicodeEncodeError as error:
-        raise BadRow("text", "is not UTF-8") from error
+        raise BadRow("text", f"is not UTF-8; {CONVERT}") from error
     # Twitter's API escapes exactly these three.
     if "&" in text:
         text = text.replace("&lt;", "<").replace("&gt;", ">").replace("&amp;", "&")

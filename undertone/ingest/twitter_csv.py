@@ -4,7 +4,7 @@ import csv
 import io
 import shutil
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
 from itertools import islice
 from pathlib import Path
@@ -132,12 +132,24 @@ class TwitterCsv:
 
 
 def _read_header(file: InputFile) -> Columns:
-    text = file.head(64 * 1024).decode(errors="replace")
+    text = file.head(64 * 1024).decode(errors="surrogateescape")
     header = next(csv.reader(io.StringIO(text, newline="")), [])
     try:
         return Columns(header)
     except ValueError as error:
-        raise UsageProblem(f"{file.path} {error}.") from error
+        if not _is_utf8(header):
+            raise UsageProblem(
+                f"The header of {file.path} is not UTF-8; where the file is in Latin-1, convert it first: "
+                f"{file.recoding('LATIN1')}"
+            ) from error
+        raise UsageProblem(
+            f"{file.path} {error}. Bring other tables as JSONL, a conversation a line: "
+            f'{{"conversation_id": "…", "turns": [{{"text": "…"}}]}}.'
+        ) from error
+
+
+def _is_utf8(header: Sequence[str]) -> bool:
+    return not any("\udc80" <= character <= "\udcff" for name in header for character in name)
 
 
 def _conversation(thread: list[StoredTweet]) -> Entry:

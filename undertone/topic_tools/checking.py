@@ -16,6 +16,7 @@ from schemas.envelope import Envelope, new_envelope
 from schemas.event import Event, Revision
 from schemas.topics import REPLAY, Topic
 from undertone.errors import UsageProblem
+from undertone.ingest.entries import describe_json_error
 from undertone.topic_tools.naming import find_type, short_type
 
 SOURCE = "/undertone/produce"
@@ -65,23 +66,10 @@ def check(line: bytes, topic: Topic, event_type: type[Event] | None, now: dateti
     try:
         event = decode(record, topic).event
     except UndecodableRecord as problem:
-        raise Refused(_problems_of(record, topic, parts.event) or problem.detail) from problem
+        raise Refused(problem.detail) from problem
     _refuse_unknown_members(parts.event, event)
     value, headers = encode(event, envelope)
     return Ready(record.key or b"", value, headers)
-
-
-def _problems_of(record: RawRecord, topic: Topic, given: Mapping[str, Any]) -> str | None:
-    """What is wrong beside members that a writer may leave out, of which the contract says that they are missing."""
-    received_at = record.received_at.isoformat()
-    whole = {"received_at": received_at, "occurred_at": received_at, "content_hash": "0" * 64, **given}
-    if topic.events != (ConversationReceived,):
-        return None
-    try:
-        decode(replace(record, value=_as_bytes(whole)), topic)
-    except UndecodableRecord as problem:
-        return problem.detail
-    return None
 
 
 def _as_bytes(members: Mapping[str, Any]) -> bytes:
@@ -94,7 +82,7 @@ def _parsed(line: bytes) -> Mapping[str, Any]:
     except UnicodeDecodeError as error:
         raise Refused(f"it is not UTF-8 (byte {error.start + 1})") from error
     except json.JSONDecodeError as error:
-        raise Refused(f"it is no JSON: {error.msg} (column {error.colno})") from error
+        raise Refused(f"it {describe_json_error(error)}") from error
     except RecursionError as error:
         raise Refused("it is nested too deeply") from error
     except Refused:

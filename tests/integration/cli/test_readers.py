@@ -1,5 +1,6 @@
 """Files as people have them: every kind, every kind of damage; what is good is always read."""
 
+import errno
 import gzip
 import json
 import os
@@ -12,7 +13,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from undertone.errors import UsageProblem
-from undertone.ingest import json_files
+from undertone.ingest import json_files, opening
+from undertone.ingest.checkpoint import describe_source
 from undertone.ingest.entries import Entry, Found, Unreadable
 from undertone.ingest.formats import AnyReader, open_reader
 from undertone.ingest.json_files import JsonDocument, JsonLines
@@ -54,6 +56,7 @@ def test_lines_are_read_and_passed_on_as_they_stand(tmp_path: Path) -> None:
     [
         (b'{"text": "a"', "is not JSON: expecting ',' delimiter at column 13"),
         (b"hello", "is not JSON: expecting value at column 1"),
+        (b'{"text": "a\x01"}', "is not JSON: invalid control character at column 12"),
         (b'{"n": NaN}', "contains NaN, which JSON does not have"),
         (b'{"n": -Infinity}', "contains -Infinity, which JSON does not have"),
         (b'{"text": "a", "text": "b"}', "has the member 'text' twice"),
@@ -119,6 +122,7 @@ def test_a_document_may_be_one_conversation_or_an_array(tmp_path: Path) -> None:
     [
         (b'{"n": NaN}', "contains NaN"),
         (b'{"text": "a", }', "is not JSON"),
+        (b'{"text": "caf\xe9"}', "is not UTF-8"),
         (b'{"text": "a [ } \\" b" "c"}', "is not JSON"),
         (b'{"a": 1, "a": 2}', "has the member 'a' twice"),
         (b"17", "is not a JSON object"),
@@ -179,9 +183,16 @@ def test_the_kind_of_a_file_is_told_by_its_name_and_its_beginning(
 @pytest.mark.parametrize(
     ("name", "content", "said"),
     [
-        ("a.txt", b"Dear all,\n", "neither JSON nor a CSV"),
+        ("a.txt", b"Dear all,\n", "neither JSON nor the CSV of Twitter"),
         ("a.csv", b"id;text\n1;a\n", "lacks the columns tweet_id, inbound, created_at, text, in_response_to_tweet_id"),
         ("a.csv", b"", "lacks the columns"),
+        ("a.csv", b"id,text\n1,a\n", "Bring other tables as JSONL"),
+        ("a.csv", "größe,text\n".encode("latin-1"), r"header of .* is not UTF-8; .*iconv -f LATIN1 .* > utf8.csv"),
+        ("a.csv", "tweet_id,text\n".encode("utf-16"), r"is written in UTF-16; .*iconv -f UTF-16 .* > utf8.csv"),
+        ("a.csv", "tweet_id,text\n".encode("utf-16-le"), "is written in UTF-16LE"),
+        ("a.CSV", "tweet_id,text\n".encode("utf-16-be"), "is written in UTF-16BE"),
+        ("a.csv", "tweet_id,text\n".encode("utf-32"), "is written in UTF-32"),
+        ("a.csv.gz", gzip.compress("tweet_id,text\n".encode("utf-16")), r"UTF-16; .*gzip -dc .* > utf8.csv"),
         ("a.jsonl", "{}".encode("utf-16"), "is written in UTF-16"),
         ("a.json.gz", gzip.compress(GOOD, mtime=0)[:9], "its gzip data cannot be read"),
     ],
@@ -201,6 +212,29 @@ def test_what_is_no_file_is_refused_with_one_sentence(tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "pipe")
     with pytest.raises(UsageProblem, match="is not a regular file"):
         _open(tmp_path / "pipe")
+
+
+@pytest.mark.skipif(not Path("/proc/self/mem").exists(), reason="a file that opens and cannot be read")
+@pytest.mark.parametrize("format_name", ["auto", "json", "jsonl", "csv"])
+def test_a_file_that_opens_and_cannot_be_read_is_refused_with_one_sentence(format_name: str) -> None:
+    with pytest.raises(UsageProblem, match=r"^/proc/self/mem cannot be read: Input/output error\.$"):
+        _open(Path("/proc/self/mem"), format_name)
+    with pytest.raises(UsageProblem, match=r"^/proc/self/mem cannot be read: Input/output error\.$"):
+        describe_source(Path("/proc/self/mem"))
+
+
+def test_a_disk_that_fails_in_the_middle_of_a_file_names_the_file(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    lines = _open(_file(tmp_path, "a.jsonl", GOOD + b"\n")).entries()
+    next(lines)
+
+    def fail(*_: object) -> int:
+        raise OSError(errno.EIO, "Input/output error")
+
+    monkeypatch.setattr(opening, "_read_into", fail)
+    with pytest.raises(UsageProblem, match=r"a\.jsonl cannot be read: Input/output error\."):
+        list(lines)
 
 
 @pytest.mark.skipif(os.geteuid() == 0, reason="root may read everything")

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from undertone.errors import CommandError, UsageProblem
 from undertone.ingest import twitter_csv
 from undertone.ingest.entries import Entry, Unreadable
-from undertone.ingest.opening import InputFile
+from undertone.ingest.opening import CONVERT, InputFile
 from undertone.ingest.tweets import COLUMNS
 from undertone.ingest.twitter_csv import TwitterCsv
 
@@ -118,7 +118,7 @@ def test_bad_rows_are_named_by_their_line_and_the_others_are_read(tmp_path: Path
         (3, "created_at", "is not a time such as Tue Oct 31 22:10:47 +0000 2017"),
         (4, "", "has 3 columns instead of 7"),
         (6, "tweet_id", "stands in the file a second time"),
-        (9, "text", "is not UTF-8"),
+        (9, "text", f"is not UTF-8; {CONVERT}"),
     ]
     conversations = [one.members for one in found if isinstance(one, Entry)]
     assert [len(members["turns"]) for members in conversations] == [2, 1]

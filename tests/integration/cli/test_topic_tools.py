@@ -79,7 +79,7 @@ async def test_what_the_contract_refuses_is_told_with_line_and_field_and_its_nei
         "written": 2,
         "refused": 2,
     }
-    assert "line 2: it is no JSON" in ended.err
+    assert "line 2: it is not JSON" in ended.err
     assert "line 3: turns: " in ended.err
     assert len(await tailed(terminal, "received", "--from", "beginning")) == 2
 

@@ -1,9 +1,14 @@
+import os
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 import typer
+from rich.table import Table
 
 from undertone import cli
+from undertone.console import new_output
 from undertone.errors import CommandError, UsageProblem
 from undertone.settings import key_headers
 
@@ -39,8 +44,10 @@ def _run(error: BaseException, capsys: pytest.CaptureFixture[str]) -> tuple[int,
         (CommandError("Kafka is away."), 1, "undertone: Kafka is away.\n"),
         (UsageProblem("a.csv does not exist."), 2, "undertone: a.csv does not exist.\n"),
         (PermissionError(13, "Permission denied", "/data/ingest"), 1, "undertone: /data/ingest: Permission denied.\n"),
+        (OSError(28, "No space left on device"), 1, "refused to read or write: No space left on device.\n"),
         (KeyboardInterrupt(), 130, ""),
         (typer.BadParameter("not so."), 2, "not so. Try: undertone demo --help\n"),
+        (typer.BadParameter("not so"), 2, "not so. Try: undertone demo --help\n"),
     ],
 )
 @pytest.mark.usefixtures("failing")
@@ -66,12 +73,48 @@ def test_a_bug_shows_its_stack_when_asked(failing: pytest.MonkeyPatch, capsys: p
     assert "Traceback" in _run(ZeroDivisionError("division by zero"), capsys)[1]
 
 
+def _as_libraries_end_it() -> SystemExit:
+    """What rich and typer make of a pipe that is closed."""
+    error = SystemExit(1)
+    error.__context__ = BrokenPipeError(32, "Broken pipe")
+    return error
+
+
 @pytest.mark.usefixtures("failing")
+@pytest.mark.parametrize("error", [BrokenPipeError(32, "Broken pipe"), _as_libraries_end_it()])
 def test_output_that_nobody_reads_any_more_is_no_error(
-    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    error: BaseException, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setattr(cli, "_end_quietly", lambda: 0)
-    assert _run(BrokenPipeError(), capsys) == (0, "")
+    assert _run(error, capsys) == (0, "")
+
+
+@pytest.mark.usefixtures("failing")
+def test_another_end_of_the_process_is_left_as_it_is(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit):
+        _run(SystemExit(2), capsys)
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [["--help"], ["ingest", "--help"], ["subjects", "list"], ["--version"]],
+)
+def test_a_pipe_that_is_closed_before_anything_is_written_is_no_error(arguments: list[str]) -> None:
+    reading, writing = os.pipe()
+    os.close(reading)
+    ended = subprocess.run(
+        [sys.executable, "-m", "undertone", *arguments], stdout=writing, stderr=subprocess.PIPE, check=False
+    )
+    os.close(writing)
+    assert (ended.returncode, ended.stderr) == (0, b"")
+
+
+def test_a_table_in_a_pipe_has_no_blanks_at_the_ends_of_its_lines(capsys: pytest.CaptureFixture[str]) -> None:
+    console = new_output(width=40)
+    table = Table("a", "b", box=None)
+    table.add_row("1 ", "x  y")
+    console.print(table)
+    assert capsys.readouterr().out == " a   b\n 1   x  y\n"
 
 
 @pytest.mark.parametrize("name", list(cli.COMMANDS))

@@ -106,6 +106,26 @@ def test_what_the_contract_refuses_is_undecodable_and_its_place_is_named(value: 
     assert place in refused.detail
 
 
+@pytest.mark.parametrize(
+    ("members", "detail"),
+    [
+        ({"conversation_id": "conv_1"}, "turns: Field required"),
+        ({"turns": [{"text": "x"}]}, "conversation_id: Field required"),
+        ({"conversation_id": "conv_1", "turns": [{"texx": "x"}]}, "turns.0.text: Field required"),
+        (
+            {"conversation_id": "conv_1", "turns": []},
+            "turns: Tuple should have at least 1 item after validation, not 0",
+        ),
+        (
+            {"conversation_id": "conv_1", "received_at": "x", "turns": [{"text": "x"}]},
+            "received_at: Input should be a valid datetime or date, input is too short",
+        ),
+    ],
+)
+def test_a_refusal_names_what_its_sender_must_mend_and_nothing_else(members: dict[str, object], detail: str) -> None:
+    assert refusal(foreign(members)).detail == detail
+
+
 def test_the_detail_of_a_refusal_never_quotes_the_conversation() -> None:
     secret = "my card is 4111 1111 1111 1111"
     members = {

@@ -67,7 +67,7 @@ def test_a_word_to_the_fleet_is_keyed_as_the_services_key_it() -> None:
 
 
 REFUSED = [
-    (b"nonsense", "no JSON"),
+    (b"nonsense", "not JSON"),
     (b"\xff", "not UTF-8"),
     (b"[1]", "no JSON object"),
     (b'{"conversation_id": "c1", "conversation_id": "c2", "turns": []}', "conversation_id: is there twice"),
