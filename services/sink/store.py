@@ -26,7 +26,7 @@ from services.sink.failures import SERIALIZATION, Fenced
 from services.sink.merge import newest_postings, standings
 from services.sink.metrics import TRANSACTION_RETRIES
 from services.sink.sql import conversations, dead_letters, offsets, outcomes, versions
-from services.sink.versions import KnownVersions, VersionRegistry, note_seen, read_versions
+from services.sink.versions import ForgottenVersion, KnownVersions, VersionRegistry, note_seen, read_versions
 
 _ATTEMPTS = 10
 """How often a transaction is run that meets another one; each time one of the two gets through."""
@@ -66,11 +66,11 @@ class Store:
         status counts twice, and two sinks cannot deadlock on them.
         Raises Fenced, and what asyncpg raises (`failures` says what it means).
         """
-        await self._versions.add_unknown(batch.versions())
         for attempt in range(1, _ATTEMPTS + 1):
+            await self._versions.add_unknown(batch.versions())
             try:
                 await self._store(batch, claims)
-            except SERIALIZATION:
+            except (ForgottenVersion, *SERIALIZATION):
                 TRANSACTION_RETRIES.inc()
                 if attempt == _ATTEMPTS:
                     raise
@@ -80,6 +80,7 @@ class Store:
     async def _store(self, batch: Batch, claims: Claims) -> None:
         async with self._transaction(batch, claims) as connection:
             known = await read_versions(connection)
+            self._versions.refuse_forgotten(batch, known)
             if known.awaited:
                 await note_seen(connection, known, batch)
             await _write_outcomes(connection, batch, known)

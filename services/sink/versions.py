@@ -97,6 +97,10 @@ def _seen_of(awaited: Awaited, batch: Batch) -> tuple[int, bool, bool]:
     )
 
 
+class ForgottenVersion(Exception):  # noqa: N818 - it names what was met, as house style asks
+    """A person took a version off the list since it was added here: add it again."""
+
+
 class VersionRegistry:
     """Adds versions before the first row under them is stored."""
 
@@ -117,6 +121,14 @@ class VersionRegistry:
             for name, is_live in unknown.items():
                 await _add(connection, name, is_live=is_live)
         self._known |= unknown.keys()
+
+    def refuse_forgotten(self, batch: Batch, known: KnownVersions) -> None:
+        """Raise ForgottenVersion when a version of the batch is not there any more."""
+        forgotten = self._known.difference(known.ids, known.retired)
+        if forgotten:
+            self._known -= forgotten
+            if any(name in forgotten for name, _ in batch.versions()):
+                raise ForgottenVersion
 
 
 async def _add(connection: Any, name: str, *, is_live: bool) -> None:

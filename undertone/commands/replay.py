@@ -144,6 +144,7 @@ def replay(  # noqa: PLR0917 - typer reads options from parameters
     with open_setup(url, key) as setup:
         refuse_taken_name(setup.plans, how.name)
         active, known = setup.api.versions()
+        setup.api.refuse_retired(how.version)
         if not new_version:
             _refuse_unknown(how.version, known)
         asyncio.run(_replay(setup, asked, how, active, now))

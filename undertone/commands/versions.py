@@ -3,10 +3,10 @@
 import asyncio
 import re
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from datetime import UTC, datetime
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -19,7 +19,7 @@ from undertone.errors import CommandError, UsageProblem
 from undertone.replay.job import Setup
 from undertone.settings import api_key, load_kafka_settings, read_api_url
 from undertone.times import parse_moment
-from undertone.versions.api import Incomplete, VersionsApi
+from undertone.versions.api import Incomplete, VersionsApi, is_retired
 from undertone.versions.catching_up import CatchingUp, How, Paused
 from undertone.versions.promoting import Promoting
 from undertone.views.versions import diff_view, versions_table
@@ -96,11 +96,13 @@ def trial(
     Every analyzer must have it, its own or by ANALYZER_FURTHER_ENGINES: one that does not holds live traffic.
     """
     with _open_api(url, key) as api:
-        if not (end or new_version):
-            _refuse_unknown(api, _name(version))
-        done = api.decide(f"{_name(version)}/trial{'-end' if end else ''}")
+        standing = api.all_versions().of(_name(version))
+        if standing is None and not (end or new_version):
+            raise _unknown(version)
+        done = api.decide(f"{version}/trial{'-end' if end else ''}")
     what = "no more" if end else "too"
-    tell(f"Live traffic is analysed under {version} {what}.{_untold(done['announced'])}")
+    anew = " It was retired and begins anew: nothing is known under it." * (not end and is_retired(standing))
+    tell(f"Live traffic is analysed under {version} {what}.{anew}{_untold(done['announced'])}")
 
 
 def promote(  # noqa: PLR0917 - typer reads options from parameters
@@ -119,8 +121,13 @@ def promote(  # noqa: PLR0917 - typer reads options from parameters
     """
     settings = load_kafka_settings()
     with _open_api(url, key) as api:
-        if not new_version:
-            _refuse_unknown(api, _name(version))
+        standing = api.all_versions().of(_name(version))
+        if standing is None and not new_version:
+            raise _unknown(version)
+        if is_retired(standing):
+            raise UsageProblem(
+                f"{version} is retired: `undertone versions trial {version}` lets it begin anew, then promote it."
+            )
         setup = Setup(KafkaConnection.from_settings(settings), api, open_plans())
         catching_up = CatchingUp(setup, api, _name(version), How(is_agreed=yes, rate=rate))
         try:
@@ -155,13 +162,20 @@ def retire(
     url: Url = None,
     key: Key = None,
 ) -> None:
-    """Hide it at once, and delete what it found. Neither the active version nor one on trial can be retired."""
+    """Hide it at once, and delete what it found. Neither the active version nor one on trial can be retired.
+
+    What waits for it on the replay lane is not analysed any more. One that never had anything leaves the list. With
+    --now also one that nothing is known under is retired, so that the replay lane does not wait for it.
+    """
     with _open_api(url, key) as api:
         found = api.all_versions().of(_name(version))
-        if found is None:
-            raise UsageProblem(f"Nothing is known under the analysis version {version}; see `undertone versions list`.")
-        if not yes:
-            _ask(f"Delete what {version} found of {sum(found['counts'].values()):,} conversations?")
+        if found is None and not now:
+            raise UsageProblem(
+                f"Nothing is known under the analysis version {version}; `undertone versions list` says what there is. "
+                f"If copies for it wait on the replay lane, --now lets them go."
+            )
+        if not yes and not is_retired(found):
+            _ask(_what_retiring_does(version, found))
         try:
             done = api.decide(f"{version}/retirement", now=now)
         except Incomplete as error:
@@ -169,17 +183,29 @@ def retire(
                 f"{error.missing:,} conversations have no outcome under the active version, and {version} may have "
                 f"their only one: `undertone versions promote` the active version to replay them, or say --now."
             ) from error
-    tell(f"{version} is retired. What it found is deleted in the background.{_untold(done['announced'])}")
+    if done.get("removed"):
+        what = "leaves the list: nothing was ever found under it."
+    elif not done["changed"]:
+        what = "was retired before."
+    else:
+        what = "is retired. What it found is deleted in the background; what is asked for under it is not analysed."
+    tell(f"{version} {what}{_untold(done['announced'])}")
 
 
-def _refuse_unknown(api: VersionsApi, version: str) -> None:
+def _what_retiring_does(version: str, found: Mapping[str, Any] | None) -> str:
+    count = 0 if found is None else sum(found["counts"].values())
+    if not count:
+        return f"Nothing was found under {version}. Retire it, and let go of what waits for it on the replay lane?"
+    return f"Delete what {version} found of {count:,} conversations?"
+
+
+def _unknown(version: str) -> UsageProblem:
     """A slip of the pen would stop live traffic: no analyzer has what it names."""
-    if api.all_versions().of(version) is None:
-        raise UsageProblem(
-            f"Nothing is known under the analysis version {version}; `undertone versions list` says what there is. "
-            f"If a new one is meant, add --new-version: every analyzer must have it (ANALYZER_FURTHER_ENGINES), or "
-            f"live traffic waits until `undertone versions trial {version} --end`."
-        )
+    return UsageProblem(
+        f"Nothing is known under the analysis version {version}; `undertone versions list` says what there is. "
+        f"If a new one is meant, add --new-version: every analyzer must have it (ANALYZER_FURTHER_ENGINES), or "
+        f"live traffic waits until `undertone versions trial {version} --end`."
+    )
 
 
 def _ask(question: str) -> None:

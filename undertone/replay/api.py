@@ -8,6 +8,7 @@ from typing import Any
 import httpx
 
 from schemas.event import Revision
+from undertone.errors import CommandError
 from undertone.ingest.http_sender import retry_after_seconds
 from undertone.read_api import ReadApi
 
@@ -35,6 +36,25 @@ class Standing:
         return None
 
 
+class RetiredVersion(CommandError):  # noqa: N818 - it names what was met, as house style asks
+    """The version asked for is retired: what is analysed under it would be paid for, and nobody keep it."""
+
+    def __init__(self, version: str, what_then: str = "") -> None:
+        super().__init__(
+            f"The analysis version {version} is retired: what is analysed under it would be paid for and thrown away. "
+            + (what_then or how_it_begins_anew(version))
+        )
+        self.version = version
+
+
+def how_it_begins_anew(version: str) -> str:
+    """What to do who wants a retired version all the same."""
+    return (
+        f"Name another version, or let this one begin anew by `undertone versions trial {version}` (and "
+        f"`undertone versions trial {version} --end`, if live traffic is not to be analysed under it)."
+    )
+
+
 class ReplayApi(ReadApi):
     """Open it with `with`."""
 
@@ -53,9 +73,18 @@ class ReplayApi(ReadApi):
             one["conversation_id"] for one in self._all("/api/v1/conversations", "conversations", {"status": status})
         }
 
-    def standings(self, conversation_ids: Sequence[str]) -> dict[str, Standing]:
-        """What is known of at most 1,000 conversations; of the others nothing is."""
+    def refuse_retired(self, version: str | None) -> None:
+        """Raise RetiredVersion when nothing is kept under it any more; None is whichever is active."""
+        self.standings([], version)
+
+    def standings(self, conversation_ids: Sequence[str], version: str | None = None) -> dict[str, Standing]:
+        """What is known of at most 1,000 conversations; of the others nothing is.
+
+        Raises RetiredVersion when the version that they are to be analysed under is retired.
+        """
         answer = self.post("/internal/v1/conversations/standings", {"conversation_ids": list(conversation_ids)})
+        if version is not None and version in answer.get("retired_versions", ()):
+            raise RetiredVersion(version)
         return {
             one["conversation_id"]: Standing(_revision(one["newest"]), _revision(one["erased_up_to"]))
             for one in answer["conversations"]

@@ -44,7 +44,7 @@ class Estimate:
 
     def _count(self) -> None:
         """Ask what is known of those that were read, and count them."""
-        standings = self._api.standings([copy.conversation.conversation_id for copy in self._together])
+        standings = self._api.standings([copy.conversation.conversation_id for copy in self._together], self._version)
         hashes = sorted({copy.conversation.content_hash for copy in self._together})
         known = self._api.known(hashes, self._version) if self._version is not None else set()
         for copy in self._together:

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from schemas.topics import REPLAY
 from services.runtime.kafka import KafkaConnection
 from undertone.errors import CommandError, UsageProblem
-from undertone.replay.api import ReplayApi
+from undertone.replay.api import ReplayApi, RetiredVersion
 from undertone.replay.estimating import Estimate
 from undertone.replay.logs import explained, partitions
 from undertone.replay.planning import Asked, Chosen, Terms, address_of, choose, make_plan, nothing_found, wanted_ids
@@ -111,6 +111,8 @@ async def _resumable(connection: KafkaConnection, name: str) -> AsyncIterator[No
     try:
         async with explained(connection):
             yield
+    except RetiredVersion:
+        raise
     except CommandError as error:
         raise type(error)(f"{error} `undertone replay resume {name}` goes on where it stopped.") from error
 

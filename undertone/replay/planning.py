@@ -18,6 +18,10 @@ Looked = Callable[[int, int, int], None]
 """Hears how many records were looked at, of how many, and how many are chosen of the partitions that are done."""
 
 
+class NothingFound(CommandError):  # noqa: N818 - it names what was met, as house style asks
+    """Of what is asked for, Kafka holds nothing that could be sent."""
+
+
 @dataclass(frozen=True, slots=True)
 class Asked:
     """What to replay. Times are Kafka's times of receipt."""
@@ -94,13 +98,13 @@ async def choose(connection: KafkaConnection, asked: Asked, ids: frozenset[str] 
     return Chosen(selection, sum(_length(span) for span in found.values()))
 
 
-def nothing_found(asked: Asked, chosen: Chosen) -> CommandError:
+def nothing_found(asked: Asked, chosen: Chosen) -> NothingFound:
     """Why there is nothing to replay, in one sentence."""
     since = "the oldest that Kafka keeps" if asked.since is None else f"{asked.since:%Y-%m-%d %H:%M} UTC"
     window = f"from {since} to {asked.until:%Y-%m-%d %H:%M} UTC"
     if not chosen.looked_at:
-        return CommandError(f"Nothing to replay: Kafka received no conversation {window}.")
-    return CommandError(
+        return NothingFound(f"Nothing to replay: Kafka received no conversation {window}.")
+    return NothingFound(
         f"Nothing to replay: of the {chosen.looked_at:,} records that Kafka received {window}, none is the newest "
         f"revision of a conversation that fits {asked.text or 'the selection'}."
     )

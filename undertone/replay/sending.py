@@ -10,7 +10,7 @@ from typing import Protocol
 from schemas.codec import RawRecord, UndecodableRecord
 from services.runtime.kafka import KafkaConnection
 from services.runtime.send_errors import RecordRefused
-from undertone.replay.api import MOST_TOGETHER, ReplayApi
+from undertone.replay.api import MOST_TOGETHER, ReplayApi, RetiredVersion
 from undertone.replay.checkpoint import find_written
 from undertone.replay.copies import Copy, copy_of
 from undertone.replay.pacing import Pacer
@@ -58,14 +58,19 @@ class Sending:
     async def run(self) -> State:
         """Send what is not sent yet, until the end, `stop`, or a request to pause or cancel; returns how it ended.
 
-        Raises CommandError and KafkaError: the same replay goes on when it is resumed.
+        Raises CommandError and KafkaError: the same replay goes on when it is resumed. It is paused when its version
+        was retired: RetiredVersion.
         """
         self._replay.state = State.SENDING
         self._plans.save(self._replay)
         async with open_writer(self._connection, self._replay.transactional_id) as writer:
             pending = await self._catch_up(self._plans.selection(self._replay))
             async for chunk in self._chunks(pending):
-                await self._send(writer, chunk)
+                try:
+                    await self._send(writer, chunk)
+                except RetiredVersion as error:
+                    self._end(State.PAUSED)
+                    raise self._retired(error.version) from error
                 wanted = self._wanted()
                 if wanted is not None:
                     return self._end(wanted)
@@ -91,6 +96,14 @@ class Sending:
             partition: offsets[bisect_left(offsets, self._settled(partition)) :]
             for partition, offsets in selection.items()
         }
+
+    def _retired(self, version: str) -> RetiredVersion:
+        replay = self._replay
+        return RetiredVersion(
+            version,
+            f"The replay stopped before that, with {replay.pending:,} of {replay.selected:,} conversations left; what "
+            f"waits on the replay lane is not analysed. `undertone replay cancel {replay.name}` ends it.",
+        )
 
     def _settled(self, partition: int) -> int:
         return self._replay.settled.get(str(partition), 0)
@@ -143,7 +156,7 @@ class Sending:
         for start in range(0, len(copies), MOST_TOGETHER):
             together = copies[start : start + MOST_TOGETHER]
             ids = [copy.conversation.conversation_id for copy in together]
-            standings = await asyncio.to_thread(self._api.standings, ids)
+            standings = await asyncio.to_thread(self._api.standings, ids, self._replay.analysis_version)
             for copy, conversation_id in zip(together, ids, strict=True):
                 standing = standings.get(conversation_id)
                 objection = None if standing is None else standing.objection(copy.revision)

@@ -53,6 +53,11 @@ class Versions:
         return next((one for one in self.members["versions"] if one["analysis_version"] == name), None)
 
 
+def is_retired(standing: Mapping[str, Any] | None) -> bool:
+    """Whether a version that is known is retired."""
+    return standing is not None and standing["state"] == "retired"
+
+
 class VersionsApi(ReplayApi):
     """Open it with `with`."""
 

@@ -20,7 +20,7 @@ from undertone.console import output, say
 from undertone.errors import CommandError, UsageProblem
 from undertone.replay import views
 from undertone.replay.job import Setup, look_for, price, send, write_down
-from undertone.replay.planning import Asked, Chosen, Terms, address_of
+from undertone.replay.planning import Asked, Chosen, NothingFound, Terms, address_of
 from undertone.replay.plans import Replay, State
 from undertone.replay.pricing import price_of
 from undertone.replay.watching import watching
@@ -71,6 +71,24 @@ class CatchingUp:
                     f"`undertone status` says whether analyzers work, `undertone dlq list` what failed."
                 )
 
+    async def agree(self, standing: Mapping[str, Any] | None, *, now: bool) -> None:
+        """Say what it takes at most, and ask, before anything is changed. Raises CommandError when it is not to be.
+
+        `standing`: None while nothing is known under the version. Who stopped a promotion that was under way, or lacks
+        nothing, is not asked.
+        """
+        is_complete = standing is not None and not standing["missing"]
+        if self.how.is_agreed or is_complete or any(not one.state.has_ended for one in self._earlier()):
+            return
+        ids = None if standing is None else await self._missing_ids(standing["missing"])
+        try:
+            chosen = await look_for(self.setup, self._asked(ids))
+        except NothingFound:
+            if now:
+                return
+            raise
+        await self._agree(chosen, now=now)
+
     async def _missing(self) -> int:
         return int((await self._standing())["missing"])
 
@@ -91,22 +109,26 @@ class CatchingUp:
         return f"promote-{re.sub(r'[^A-Za-z0-9._-]', '_', self.version)[:40]}-"
 
     async def _begin(self, lacking: int) -> Replay:
-        """Choose what is missing, say what it takes, ask, and write it down."""
-        with watching("Listing") as show:
-            ids = await asyncio.to_thread(self.api.missing_ids, self.version, lambda found: show(found, lacking))
-        now = datetime.now(UTC)
-        text = f"what {self.version} lacks"
-        asked = Asked(since=None, until=now, is_open=True, conversation_ids=ids, text=text)
+        """Choose what is missing, and write it down."""
+        ids = await self._missing_ids(lacking)
+        asked = self._asked(ids)
         chosen = await look_for(self.setup, asked)
         if chosen.count < len(ids):
             say(
                 f"{len(ids) - chosen.count:,} of them are not in Kafka any more, or came again meanwhile; those that "
                 f"stay missing are shown by what the version before says, if it is promoted with --now."
             )
-        if not self.how.is_agreed:
-            await self._agree(chosen)
-        terms = Terms(self._next_name(), self.version, self.how.rate, now)
+        terms = Terms(self._next_name(), self.version, self.how.rate, asked.until)
         return await write_down(self.setup, asked, chosen, terms)
+
+    async def _missing_ids(self, lacking: int) -> frozenset[str]:
+        with watching("Listing") as show:
+            return await asyncio.to_thread(self.api.missing_ids, self.version, lambda found: show(found, lacking))
+
+    def _asked(self, ids: frozenset[str] | None) -> Asked:
+        """What is missing; None: everything."""
+        text = f"what {self.version} lacks"
+        return Asked(since=None, until=datetime.now(UTC), is_open=True, conversation_ids=ids, text=text)
 
     def _next_name(self) -> str:
         number = 1
@@ -114,8 +136,7 @@ class CatchingUp:
             number += 1
         return f"{self._prefix}{number}"
 
-    async def _agree(self, chosen: Chosen) -> None:
-        """Say what it takes at most, and ask. Raises CommandError when it is not to be."""
+    async def _agree(self, chosen: Chosen, *, now: bool) -> None:
         from services.analyzer.settings import AnalyzerSettings  # noqa: PLC0415 - needs the analyzer's packages
         from undertone.replay.tariffs import tariff_of  # noqa: PLC0415 - as above
 
@@ -124,13 +145,13 @@ class CatchingUp:
         priced = price_of(found.tally, tariff) if tariff is not None else None
         for line in views.estimate_lines(found.tally, found.left_out, self.version, priced):
             output().print(line, markup=False, soft_wrap=True)
+        until_then = "" if now else f"under both until {self.version} lacks nothing, and paid for; then "
+        output().print(f"  live traffic  {until_then}under {self.version} alone", markup=False, soft_wrap=True)
+        question = f"Show {self.version} at once, and replay them?" if now else "Replay them, and promote it?"
         if not sys.stdin.isatty():
-            raise UsageProblem("Replay them? Nobody can be asked here: add --yes. Nothing was sent.")
-        if not typer.confirm("Replay them?", err=True):
-            raise CommandError(
-                f"Nothing was sent. Live traffic goes on being analysed under {self.version} as well: "
-                f"`undertone versions trial {self.version} --end` ends that."
-            )
+            raise UsageProblem(f"{question} Nobody can be asked here: add --yes. Nothing was changed.")
+        if not typer.confirm(question, err=True):
+            raise CommandError("Nothing was changed.")
 
     async def _wait(self) -> int:
         """Until nothing is missing, or nothing more is on its way; gives how many are missing then."""

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 from undertone.console import say, tell
 from undertone.errors import CommandError
+from undertone.replay.planning import NothingFound
 from undertone.versions.api import Incomplete, VersionsApi
 from undertone.versions.catching_up import CatchingUp
 
@@ -24,18 +25,27 @@ class Promoting:
     async def run(self, *, now: bool) -> None:
         """All that is left to be done. Raises CommandError, and what `CatchingUp.run` raises."""
         versions = self.api.all_versions()
+        standing = versions.of(self.version)
+        if versions.active is not None:
+            await self.catching_up.agree(standing, now=now)
         if versions.active == self.version:
             tell(f"{self.version} is what readers are shown by default already.")
         elif now or versions.active is None:
             self._say_promoted(self.api.decide(f"{self.version}/promotion", now=True)["missing"])
         else:
-            await self._with_full_coverage()
-        await self.catching_up.run()
-        tell(f"{self.version} lacks nothing. Live traffic is analysed under it alone.")
+            await self._with_full_coverage(is_live=standing is not None and standing["is_live"])
+        await self._catch_up_afterwards()
 
-    async def _with_full_coverage(self) -> None:
-        standing = self.api.all_versions().of(self.version)
-        if standing is None or not standing["is_live"]:
+    async def _catch_up_afterwards(self) -> None:
+        try:
+            await self.catching_up.run()
+        except NothingFound as error:  # it is promoted, and shown: there is nothing that could be done any more
+            say(f"{error} What {self.version} lacks stays as it was shown before.")
+        else:
+            tell(f"{self.version} lacks nothing. Live traffic is analysed under it alone.")
+
+    async def _with_full_coverage(self, *, is_live: bool) -> None:
+        if not is_live:
             self.api.decide(f"{self.version}/trial")
         tell(f"Live traffic is to be analysed under {self.version}, too.")
         await self._seen()

@@ -1,4 +1,7 @@
-"""For a replay: which revision of a conversation is the newest, and whether it was erased. Nothing of its words."""
+"""For a replay: which revision of a conversation is the newest, and whether it was erased. Nothing of its words.
+
+And which analysis versions are retired: what is analysed under one of those would be paid for and left out.
+"""
 
 from typing import Annotated, Any
 
@@ -30,13 +33,16 @@ def standings_router(context: ReadContext) -> APIRouter:
 
     @router.post(
         "/conversations/standings",
-        summary="Newest revisions, and erasures",
+        summary="Newest revisions, erasures, and versions under which nothing is kept",
         responses=documented.errors(is_limited=False),
     )
     async def ask_standings(asked: StandingsRequest) -> Response:
         async with context.database.snapshot() as connection:
             rows = await connection.fetch(sql.STANDINGS, asked.conversation_ids)
-        return json_answer({"conversations": [_members(row) for row in rows]})
+            retired = await connection.fetch(sql.RETIRED_VERSIONS)
+        return json_answer(
+            {"conversations": [_members(row) for row in rows], "retired_versions": [row["name"] for row in retired]}
+        )
 
     return router
 

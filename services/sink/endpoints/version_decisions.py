@@ -87,7 +87,13 @@ def version_decisions_router(decisions: Decisions, announcer: Announcer) -> APIR
     async def promote(version: VersionName, caller: _MayOperate, asked: Promotion = _WHEN_COMPLETE) -> Response:
         return await answer(lambda: decisions.promote(version, asked.by(caller), now=asked.now))
 
-    @router.post("/{version}/retirement", summary="Hide it, and delete what it found", responses=_ERRORS)
+    @router.post(
+        "/{version}/retirement",
+        summary="Hide it, and delete what it found",
+        description="A version that never had anything leaves the list: `removed`. With `now` also one is retired that "
+        "nothing is known under: copies that wait for it on the replay lane are let go.",
+        responses=_ERRORS,
+    )
     async def retire(version: VersionName, caller: _MayOperate, asked: Promotion = _WHEN_COMPLETE) -> Response:
         return await answer(lambda: decisions.retire(version, asked.by(caller), now=asked.now))
 

@@ -41,6 +41,34 @@ RETIRE = """
     WHERE name = $1
 """
 
+ADD_RETIRED = """
+    INSERT INTO analysis_versions (name, state, retired_at) VALUES ($1, 'retired', clock_timestamp())
+"""
+"""A version that nothing is known under, so that the analyzers let go of what is asked for under it."""
+
+FORGET = """
+    DELETE FROM analysis_versions v
+    WHERE v.name = $1 AND v.activated_at IS NULL AND (v.state <> 'retired' OR v.emptied_at IS NOT NULL)
+        AND NOT EXISTS (SELECT FROM daily_usage u WHERE u.version_id = v.version_id)
+        AND NOT EXISTS (SELECT FROM coverage_hours c WHERE c.version_id = v.version_id)
+        AND NOT EXISTS (SELECT FROM coverage_changes c WHERE c.version_id = v.version_id)
+        AND NOT EXISTS (SELECT FROM rollup_hours r WHERE r.version_id = v.version_id)
+        AND NOT EXISTS (SELECT FROM rollup_minutes r WHERE r.version_id = v.version_id)
+        AND NOT EXISTS (SELECT FROM current_outcomes o WHERE o.version_id = v.version_id AND o.insight_id IS NOT NULL)
+        AND NOT EXISTS (
+            SELECT FROM current_outcomes o WHERE o.version_id = v.version_id AND o.kind IN ('failed', 'skipped')
+        )
+    RETURNING v.version_id
+"""
+"""Take a version off the list under which nothing was ever found, counted or paid for, such as a misspelt one."""
+
+UNDER_WAY = """
+    SELECT count(*) FROM conversations c CROSS JOIN analysis_versions a
+    WHERE a.state = 'active' AND c.unfinished_since IS NOT NULL
+        AND c.revision_ms <= extract(epoch FROM coalesce(a.live_since, a.activated_at)) * 1000
+"""
+"""Conversations without an outcome that came before the analyzers were told of the active version."""
+
 CAUGHT_UP = "UPDATE analysis_versions SET is_catching_up = false WHERE name = $1 AND is_catching_up"
 
 WHOLE_TABLES = """

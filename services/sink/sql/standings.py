@@ -9,3 +9,5 @@ STANDINGS = """
     WHERE c.conversation_id IS NOT NULL OR e.conversation_id IS NOT NULL
 """
 """Conversations ($1) that are known or were erased; each is found by its primary key."""
+
+RETIRED_VERSIONS = "SELECT name FROM analysis_versions WHERE state = 'retired' ORDER BY name"

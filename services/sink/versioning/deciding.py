@@ -124,22 +124,27 @@ class Decisions:
         return Decided(version.name, decision, version.missing, {"previous": before, "statuses_changed": moved})
 
     async def retire(self, name: str, by: By, *, now: bool) -> Decided:
-        """Hide it at once; what it found is deleted in the background. Raises UnknownVersion and Refused."""
+        """Hide it at once; what it found is deleted in the background. One that never had anything leaves the list.
+
+        Raises UnknownVersion, unless `now`: then whatever is asked for under it, on the replay lane, is let go.
+        Raises Refused while it is in use or may have the only outcome of some, the latter unless `now`.
+        """
         async with self._alone() as (connection, standings):
-            version = _known(standings, name)
-            if version.state == "retired":
-                return Decided(name)
+            version = standings.of(name)
+            if version is None:
+                if not now:
+                    raise UnknownVersion(name)
+                await connection.execute(sql.ADD_RETIRED, name)
+                return Decided(name, await _note(connection, "retirement", name, by))
             if version.state == "active" or version.is_on_trial:
                 how = "active: promote another version first" if version.state == "active" else "on trial: end that"
                 raise Refused("version_in_use", f"{name} is {how}.")
-            lacking = 0 if standings.active is None else standings.active.missing
-            if version.activated_at is not None and lacking and not now:
-                raise Refused(
-                    "coverage_incomplete",
-                    f"{lacking:,} conversations have no outcome under the active version; {name} may have the only "
-                    f"ones: replay them first, or say `now: true` to give those up.",
-                    missing=lacking,
-                )
+            if await connection.fetchval(sql.FORGET, name) is not None:
+                return Decided(name, await _note(connection, "retirement", name, by), members={"removed": True})
+            if version.state == "retired":
+                return Decided(name)
+            if version.activated_at is not None and not now:
+                await _refuse_losing(connection, standings, name)
             await connection.execute(sql.RETIRE, name)
             return Decided(name, await _note(connection, "retirement", name, by))
 
@@ -156,6 +161,18 @@ async def _refuse_leaving(connection: Any, name: str) -> None:
     rows = await connection.fetch(versions_sql.ALL)
     if any(row["name"] == name and row["state"] == "retired" and row["emptied_at"] is None for row in rows):
         raise Refused("version_retired", f"{name} was retired, and what it found is still being deleted: try later.")
+
+
+async def _refuse_losing(connection: Any, standings: Standings, name: str) -> None:
+    lacking = 0 if standings.active is None else standings.active.missing
+    lacking += await connection.fetchval(sql.UNDER_WAY)
+    if lacking:
+        raise Refused(
+            "coverage_incomplete",
+            f"{lacking:,} conversations have no outcome under the active version; {name} may have the only "
+            f"ones, or be about to: replay them first, or say `now: true` to give those up.",
+            missing=lacking,
+        )
 
 
 def _known(standings: Standings, name: str) -> VersionStanding:

@@ -123,6 +123,7 @@ class Stage:
     versions: dict[str, Any]
     said: list[str] = field(default_factory=list)
     refusals: int = 0
+    is_agreed: bool = True
 
     def all_versions(self) -> Versions:
         return Versions(self.versions)
@@ -137,6 +138,11 @@ class Stage:
             raise Incomplete("1 conversations …", 1)
         return {"missing": mine.get("missing", 0), "announced": True}
 
+    async def agree(self, standing: dict[str, Any] | None, *, now: bool) -> None:
+        self.said.append("asked")
+        if not self.is_agreed:
+            raise CommandError("Nothing was changed.")
+
     async def run(self) -> None:
         self.said.append("caught up")
 
@@ -148,22 +154,30 @@ def promote(stage: Stage, *, now: bool = False) -> list[str]:
 
 def test_a_promotion_is_a_trial_a_catching_up_and_a_decision() -> None:
     stage = Stage(all_versions(a_version("old", state="active")))
-    assert promote(stage) == ["new/trial now=None", "caught up", "new/promotion now=False", "caught up"]
+    assert promote(stage) == ["asked", "new/trial now=None", "caught up", "new/promotion now=False", "caught up"]
 
 
 def test_what_comes_to_lack_meanwhile_is_caught_up_before_it_is_tried_again() -> None:
     on_trial = a_version("new", is_live=True, is_on_trial=True, is_seen_live=True)
     stage = Stage(all_versions(a_version("old", state="active"), on_trial), refusals=2)
-    assert promote(stage) == [*["caught up", "new/promotion now=False"] * 3, "caught up"]
+    assert promote(stage) == ["asked", *["caught up", "new/promotion now=False"] * 3, "caught up"]
 
 
 def test_now_promotes_first_and_catches_up_afterwards() -> None:
     stage = Stage(all_versions(a_version("old", state="active"), a_version("new", missing=5)))
-    assert promote(stage, now=True) == ["new/promotion now=True", "caught up"]
+    assert promote(stage, now=True) == ["asked", "new/promotion now=True", "caught up"]
 
 
 def test_what_is_active_already_only_catches_up() -> None:
-    assert promote(Stage(all_versions(a_version("new", state="active"), active="new"))) == ["caught up"]
+    assert promote(Stage(all_versions(a_version("new", state="active"), active="new"))) == ["asked", "caught up"]
+
+
+@pytest.mark.parametrize("now", [True, False])
+def test_who_does_not_agree_has_changed_nothing(now: bool) -> None:
+    stage = Stage(all_versions(a_version("old", state="active")), is_agreed=False)
+    with pytest.raises(CommandError, match="Nothing was changed"):
+        promote(stage, now=now)
+    assert stage.said == ["asked"]
 
 
 def test_an_answer_that_is_no_decision_is_one_sentence() -> None:

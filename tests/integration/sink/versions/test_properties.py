@@ -22,9 +22,12 @@ from tests.waiting import eventually
 
 VERSIONS = ("v1", "v2", "v3")
 _EMPTY = """
-    TRUNCATE conversations, conversation_turns, insights, completions, current_outcomes, rollup_minutes, rollup_hours,
-        rollup_status_minutes, rollup_status_hours, coverage_hours, coverage_changes, daily_usage, analysis_versions,
-        version_decisions, consumer_offsets
+    DO $$ BEGIN
+        EXECUTE (
+            SELECT 'TRUNCATE ' || string_agg(quote_ident(tablename), ', ') FROM pg_tables
+            WHERE schemaname = current_schema AND tablename NOT IN ('schema_migrations', 'installation')
+        );
+    END $$
 """
 _BLOCKED = "SELECT pid FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND datname = current_database()"
 

@@ -4,12 +4,16 @@ import asyncio
 
 import pytest
 
+from schemas.event import Lane
 from services.sink.recount import differing_cells
 from services.sink.removal import remove_conversations
+from services.sink.sql import decisions as decisions_sql
 from services.sink.sql import retirement as sql
-from services.sink.versioning.deciding import Refused
+from services.sink.versioning.announcing import announcement
+from services.sink.versioning.deciding import Refused, UnknownVersion
 from services.sink.versioning.upkeep import Upkeep, remove_page
 from services.sink.versions import read_versions
+from tests.integration.sink.harness import skip, started
 from tests.integration.sink.versions.world import WHO, World, name
 
 _ROWS = """
@@ -106,6 +110,67 @@ async def test_a_retired_version_can_begin_anew_once_it_is_empty(world: World) -
     await world.analyse([0], "v2")
     found = await world.of("v2")
     assert (found.state, found.completed, found.missing) == ("candidate", 1, 6)
+
+
+async def test_a_misspelt_version_that_was_tried_leaves_the_list(world: World) -> None:
+    await two_versions(world)
+    await world.decisions.begin_trial("vv2", WHO)
+    await world.decisions.end_trial("vv2", WHO)
+    done = await world.decisions.retire("vv2", WHO, now=False)
+    assert done.members == {"removed": True}
+    assert done.decision is not None, "the analyzers are told"
+    assert [one.name for one in (await world.standings()).versions] == ["v1", "v2"]
+    with pytest.raises(UnknownVersion):
+        await world.decisions.retire("vv2", WHO, now=False)
+
+
+async def test_a_version_stays_on_the_list_as_long_as_it_has_found_or_cost_something(world: World) -> None:
+    await two_versions(world)
+    await world.sink.start(started("c000", 0, version="v2"))
+    assert not (await world.decisions.retire("v2", WHO, now=False)).members
+    await Upkeep(world.sink.pool, asyncio.Event()).empty_retired()
+    assert (await world.decisions.retire("v2", WHO, now=False)).decision is None
+    assert (await world.of("v2")).state == "retired"
+
+
+async def test_what_comes_under_a_version_that_left_the_list_makes_it_known_again(world: World) -> None:
+    await two_versions(world)
+    await world.sink.finish(skip("c001", "words", 1, version="v3").model_copy(update={"lane": Lane.REPLAY}))
+    async with world.sink.pool.acquire() as connection, connection.transaction():
+        await remove_conversations(connection, [name(1)])
+    await world.decisions.retire("v3", WHO, now=False)
+    await Upkeep(world.sink.pool, asyncio.Event()).empty_retired()
+    assert (await world.decisions.retire("v3", WHO, now=False)).members == {"removed": True}
+    await world.analyse([2], "v3")
+    assert (await world.of("v3")).completed == 1
+
+
+async def test_a_version_that_nothing_is_known_under_is_retired_only_when_told(world: World) -> None:
+    await two_versions(world)
+    with pytest.raises(UnknownVersion):
+        await world.decisions.retire("typo", WHO, now=False)
+    await world.decisions.retire("typo", WHO, now=True)
+    row = await world.sink.pool.fetchrow(decisions_sql.TO_ANNOUNCE)
+    assert announcement(row).retired == ("typo",)
+    await Upkeep(world.sink.pool, asyncio.Event()).empty_retired()
+    await world.decisions.retire("typo", WHO, now=False)
+    row = await world.sink.pool.fetchrow(decisions_sql.TO_ANNOUNCE)
+    assert announcement(row).retired == ()
+
+
+async def test_a_version_is_kept_while_conversations_of_before_may_still_be_analysed_under_it_alone(
+    world: World,
+) -> None:
+    await two_versions(world)
+    await world.receive([8])
+    await world.promote("v2", now=True)
+    assert (await world.of("v2")).missing == 0, "what has no outcome at all is on its way"
+    with pytest.raises(Refused) as refusal:
+        await world.decisions.retire("v1", WHO, now=False)
+    assert refusal.value.members == {"missing": 1}
+    await world.analyse([8], "v1")
+    await world.analyse([8], "v2")
+    await world.decisions.retire("v1", WHO, now=False)
 
 
 async def test_erasure_takes_a_conversation_out_of_every_version(world: World) -> None:
