@@ -5,10 +5,13 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any
 
+import pytest
 import schemathesis
+import schemathesis.pytest
 from hypothesis import HealthCheck, Phase, settings
 from hypothesis import strategies as st
 from schemathesis import Case
+from schemathesis.schemas import BaseSchema
 
 from services.ingress.app import create_app
 from services.ingress.resources import Resources, intake_of
@@ -40,19 +43,30 @@ schemathesis.openapi.format(
 )
 
 
-schema = schemathesis.openapi.from_asgi("/openapi.json", create_app(_EVERYTHING, _on_a_fake_kafka))
-schema.config.generation.update(allow_x00=False)  # inside `raw` and `metadata` the document cannot exclude U+0000
-
-
-@schema.hook
-def filter_case(_: schemathesis.HookContext, case: Case[Any]) -> bool:
-    """Leave out what OpenAPI cannot say: an Idempotency-Key makes the id, so that none may be given beside it."""
+def _leaves_out_what_openapi_cannot_say(_: schemathesis.HookContext, case: Case[Any]) -> bool:
+    """An Idempotency-Key makes the id, so that none may be given beside it."""
     written = case.body if isinstance(case.body, str) else json.dumps(case.body, default=str)
     has_id = '"conversation_id"' in written or '"external_id"' in written
     return not (has_id and "Idempotency-Key" in (case.headers or {}))
 
 
-@schema.parametrize()
+@pytest.fixture(scope="module")
+def documented() -> BaseSchema:
+    """What the application says of itself."""
+    schema = schemathesis.openapi.from_asgi("/openapi.json", create_app(_EVERYTHING, _on_a_fake_kafka))
+    schema.config.generation.update(allow_x00=False)  # inside `raw` and `metadata` the document cannot exclude U+0000
+    schema.hook("filter_case")(_leaves_out_what_openapi_cannot_say)
+    return schema
+
+
+@pytest.fixture(autouse=True)
+def _name_of_the_test(request: pytest.FixtureRequest) -> None:
+    """schemathesis 4.32 asks for it by the name that it had before pytest 9.2."""
+    request.node._nodeid = request.node.nodeid
+
+
+# From a fixture: the cases, whose drawing takes many seconds, are drawn by the worker that runs the test, not by each.
+@schemathesis.pytest.from_fixture("documented").parametrize()
 @settings(
     max_examples=20,
     deadline=None,
