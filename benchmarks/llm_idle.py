@@ -16,7 +16,7 @@ from contextlib import nullcontext
 from aiokafka import AIOKafkaProducer
 
 from benchmarks.analyzer_loop_parts import InstantEngine
-from benchmarks.measure import Report, arguments, run, topics_on
+from benchmarks.measure import Report, arguments, percentile, run, topics_on
 from schemas.codec import encode
 from schemas.topics import RECEIVED
 from services.analyzer.accepting import Accepting
@@ -96,7 +96,7 @@ async def main(report: Report, options: argparse.Namespace) -> None:
     waits = sorted(engine.started[content] - at for content, at in arrived.items())
     bar = settings.window_seconds + 1 / (settings.pace * settings.calls_per_second)
     report.note(f"median {waits[len(waits) // 2]:.3f} s, longest {waits[-1]:.3f} s, of {len(waits)}")
-    report.at_most("wait for the call, 95th percentile", waits[int(len(waits) * 0.95)], bar, unit="s")
+    report.at_most("wait for the call, 95th percentile", percentile(waits, 95), bar, unit="s")
 
 
 if __name__ == "__main__":

@@ -6,6 +6,7 @@ a run (a machine that gets warm, a log that grows) falls on both sides alike.
 """
 
 import argparse
+import math
 import os
 import statistics
 import sys
@@ -38,6 +39,11 @@ async def abba(first: Round, second: Round, rounds: int) -> tuple[list[float], l
 def median(values: Sequence[float]) -> float:
     """The middle one."""
     return statistics.median(values)
+
+
+def percentile(values: Sequence[float], percent: int) -> float:
+    """What so many percent of the values do not exceed: one that was measured, of at least one."""
+    return sorted(values)[max(0, math.ceil(len(values) * percent / 100) - 1)]
 
 
 @dataclass

@@ -26,7 +26,7 @@ from zoneinfo import ZoneInfo
 import asyncpg
 
 from benchmarks.fill import Week, filling
-from benchmarks.measure import Report, median, run
+from benchmarks.measure import Report, median, percentile, run
 from services.sink.cursors import Cursor, micros_of
 from services.sink.database import open_read_pool
 from services.sink.reads.filters import NEWEST, ORDERS, InsightFilters
@@ -113,14 +113,18 @@ async def measure(report: Report, options: argparse.Namespace) -> None:
         large = await _side(opened, await _filled(opened, server, options.large_database, options.large))
         pages = await _in_turn(large, small, keyset_page, options.questions)
         report.note(f"a page: median {median(pages[0]):.2f} ms in the large, {median(pages[1]):.2f} in the small")
-        report.at_most("a keyset page of 100, p99 large / p99 small", p99(pages[0]) / p99(pages[1]), 1.5)
+        report.at_most(
+            "a keyset page of 100, p99 large / p99 small", percentile(pages[0], 99) / percentile(pages[1], 99), 1.5
+        )
         report.at_most(f"buffers to find its {LIMIT} rows", await _buffers(large), LIMIT + 10)
         for name, question in (("total_count", total_count), ("trends", trends)):
             times = await _in_turn(large, small, question, options.questions)
             report.note(
                 f"{name}: median {median(times[0]):.2f} ms in the large database, {median(times[1]):.2f} in the small"
             )
-            report.at_most(f"{name} over any window, p99 in the large database", p99(times[0]), 10, unit="ms")
+            report.at_most(
+                f"{name} over any window, p99 in the large database", percentile(times[0], 99), 10, unit="ms"
+            )
         for name, (filters, order) in ORDINARY.items():
             report.note(await _told(large, name, filters, order))
 
@@ -164,11 +168,6 @@ async def _told(side: Side, name: str, filters: InsightFilters, order: str) -> s
             times.append((time.perf_counter() - begun) * 1000)
     count = f"{total.count:,}" if total.is_exact else f"more than {total.count:,}"
     return f"{name}: {median(times):.0f} ms for {len(rows)} of {count}, with the count"
-
-
-def p99(times: list[float]) -> float:
-    """The hundredth part takes longer."""
-    return sorted(times)[max(0, len(times) * 99 // 100 - 1)]
 
 
 async def _filled(opened: AsyncExitStack, server: str, name: str | None, insights: int) -> str:

@@ -21,7 +21,7 @@ from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
 
 from benchmarks.llm_fleet_parts import Fleet, fill, fleet_on
 from benchmarks.llm_pace import simulator
-from benchmarks.measure import Report, arguments, run, topics_on
+from benchmarks.measure import Report, arguments, median, percentile, run, topics_on
 from schemas.codec import decode, encode
 from schemas.event import Lane
 from schemas.insight_produced import InsightProduced
@@ -114,15 +114,9 @@ async def measure(report: Report, fleet: Fleet, watch: Watch, options: argparse.
             if is_beside and watch.by_lane[Lane.REPLAY] == before:
                 raise CommandError("the replay did not move while it was measured")
     for name, seconds in (("without a replay", alone), ("beside one", beside)):
-        seconds.sort()
-        report.note(f"{name}: median {seconds[len(seconds) // 2]:.3f} s, p95 {p95(seconds):.3f} s of {len(seconds)}")
+        report.note(f"{name}: median {median(seconds):.3f} s, p95 {percentile(seconds, 95):.3f} s of {len(seconds)}")
     report.note(f"{watch.by_lane[Lane.REPLAY]} conversations of the replay were analysed meanwhile")
-    report.at_most("live p95 beside a replay ÷ without", p95(beside) / p95(alone), 1.2)
-
-
-def p95(ordered: list[float]) -> float:
-    """The 95th percentile of values in order."""
-    return ordered[int(len(ordered) * 0.95)]
+    report.at_most("live p95 beside a replay ÷ without", percentile(beside, 95) / percentile(alone, 95), 1.2)
 
 
 async def main(report: Report, options: argparse.Namespace) -> None:

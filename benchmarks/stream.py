@@ -24,7 +24,7 @@ from urllib.parse import urlsplit
 import asyncpg
 import httpx
 
-from benchmarks.measure import Report, median, run
+from benchmarks.measure import Report, median, percentile, run
 from schemas.topics import ANALYZED
 from services.runtime.kafka import KafkaConnection
 from services.runtime.server import allow_connections
@@ -90,8 +90,8 @@ async def measure(report: Report, options: argparse.Namespace) -> None:
 
 def _judge(report: Report, told: Told, which: str) -> None:
     report.note(f"{which}: fetched after {median(told.fetched):.0f} ms, heard after {median(told.heard):.0f}")
-    report.at_most(f"stored to fetched {which}, p99", p99(told.fetched), 250, unit="ms")
-    report.at_most(f"stored to heard {which}, p99", p99(told.heard), 250, unit="ms")
+    report.at_most(f"stored to fetched {which}, p99", percentile(told.fetched, 99), 250, unit="ms")
+    report.at_most(f"stored to heard {which}, p99", percentile(told.heard, 99), 250, unit="ms")
     report.holds("nobody who reads misses one", is_met=told.missed == 0, found=f"{told.missed} missed")
 
 
@@ -186,11 +186,6 @@ async def _opened(address: str, receive_bytes: int | None = None) -> Reader:
     writer.write(f"GET /api/v1/insights/stream HTTP/1.1\r\nHost: {where.netloc}\r\n\r\n".encode())
     await writer.drain()
     return Reader(reader, writer)
-
-
-def p99(times: list[float]) -> float:
-    """The hundredth part takes longer."""
-    return sorted(times)[max(0, len(times) * 99 // 100 - 1)]
 
 
 def main() -> None:

@@ -8,7 +8,6 @@ draw on the same permits.
 import asyncio
 from collections import deque
 from collections.abc import Callable, Collection, Mapping, Sequence
-from contextlib import suppress
 from dataclasses import dataclass
 
 from schemas.event import Lane
@@ -21,6 +20,7 @@ from services.analyzer.permissions import Permission, Permissions, Spending
 from services.analyzer.probing import Probing
 from services.analyzer.task_set import Tasks
 from services.analyzer.terms import TermsByVersion
+from services.runtime.waiting import happened
 
 _LOOK_AGAIN_SECONDS = 0.5
 """What opens without waking the loop (a heartbeat, the control log) is seen this late."""
@@ -158,9 +158,7 @@ class Dispatcher:
     async def _sleep(self, waits: Mapping[str, float]) -> None:
         self._awaited = waits.keys()
         self._wake.clear()
-        with suppress(TimeoutError):
-            async with asyncio.timeout(min((_LOOK_AGAIN_SECONDS, *waits.values()))):
-                await self._wake.wait()
+        await happened(self._wake, within_seconds=min((_LOOK_AGAIN_SECONDS, *waits.values())))
         self._awaited = ()
 
     def _next_further(self, queues: Collection[Queue]) -> _Further | None:

@@ -24,6 +24,7 @@ from services.analyzer.lookup import PAIRS_AT_ONCE, Known, LookupFailed
 from services.analyzer.metrics import BARRIERS, LOOKUPS, NOT_LOOKED_UP
 from services.analyzer.task_set import Tasks
 from services.runtime.logs import get_logger
+from services.runtime.waiting import happened
 
 _log = get_logger(__name__)
 
@@ -212,6 +213,4 @@ class Recall:
     async def _change(self) -> None:
         """Until something changes, or it is time to try again."""
         self._changed.clear()
-        with suppress(TimeoutError):
-            async with asyncio.timeout(_RETRY_SECONDS):
-                await self._changed.wait()
+        await happened(self._changed, within_seconds=_RETRY_SECONDS)

@@ -2,12 +2,12 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable
-from contextlib import suppress
 from typing import Final
 
 from schemas.event import Event
 from services.analyzer.live_versions import LiveVersions
 from services.runtime.logs import get_logger
+from services.runtime.waiting import happened
 
 _log = get_logger(__name__)
 
@@ -37,6 +37,4 @@ class Repeating:
             if decision is not None:
                 _log.info("live_versions_repeated", active=decision.analysis_version, serial=decision.serial)
                 await self._declare(decision)
-            with suppress(TimeoutError):
-                async with asyncio.timeout(_LOOK_SECONDS):
-                    await self._wake.wait()
+            await happened(self._wake, within_seconds=_LOOK_SECONDS)

@@ -13,6 +13,7 @@ from services.analyzer.budget import NANO, Budget, Charge, Wallet, day_of
 from services.analyzer.engine import Engine, Task, Usage
 from services.analyzer.pacing import Clocks
 from services.runtime.logs import get_logger
+from services.runtime.waiting import happened
 
 _log = get_logger(__name__)
 
@@ -135,9 +136,7 @@ class Spending:
                     )
                 )
             self._tell()
-            with suppress(TimeoutError):
-                async with asyncio.timeout(_LOOK_AGAIN_SECONDS):
-                    await self._changed.wait()
+            await happened(self._changed, within_seconds=_LOOK_AGAIN_SECONDS)
 
     async def close(self) -> None:
         """Give back what no call draws on."""

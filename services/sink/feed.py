@@ -6,7 +6,7 @@ keep up loses the place in the feed, and nobody waits for it; with its last even
 
 import asyncio
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager, suppress
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -14,6 +14,7 @@ from pydantic_core import to_json
 
 from services.runtime.logs import get_logger
 from services.runtime.problems import Problem
+from services.runtime.waiting import happened
 from services.sink.database import Database
 from services.sink.metrics import STREAM_READERS, STREAM_READERS_DROPPED
 from services.sink.positions import Positions, position_after_page, position_text, spans_between
@@ -84,9 +85,7 @@ class Subscription:
 
     async def events(self, within_seconds: float) -> list[Told]:
         """What has come since the last call; `position` is how far it leads, and stays when it is over."""
-        with suppress(TimeoutError):
-            async with asyncio.timeout(within_seconds):
-                await self._something.wait()
+        await happened(self._something, within_seconds=within_seconds)
         if self.is_over:
             return []
         self._something.clear()

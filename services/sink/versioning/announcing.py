@@ -18,6 +18,7 @@ from schemas.topics import CONTROL
 from services.runtime.kafka import KafkaUnavailable
 from services.runtime.logs import get_logger
 from services.runtime.publisher import EventPublisher, Published
+from services.runtime.waiting import happened
 from services.sink.failures import is_unavailable, without_values
 from services.sink.reads.members import Row
 from services.sink.sql import decisions as sql
@@ -60,9 +61,7 @@ class Announcer:
         return True
 
     async def _next(self) -> None:
-        with suppress(TimeoutError):
-            async with asyncio.timeout(_LOOK_SECONDS):
-                await self._wanted.wait()
+        await happened(self._wanted, within_seconds=_LOOK_SECONDS)
         self._wanted.clear()
 
     async def _try(self) -> None:
