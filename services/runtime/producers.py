@@ -1,13 +1,16 @@
 """aiokafka's producer as the services need it: idempotent, acks=all, and calm while Kafka is away."""
 
 import asyncio
+import copy
 import math
-from typing import Any
+from typing import Any, cast
 
-from aiokafka import AIOKafkaProducer
+from aiokafka import AIOKafkaProducer, TopicPartition
+from aiokafka.errors import ProducerClosed
 
 from schemas.topics import MAX_DEAD_LETTER_BYTES, MIB
 from services.runtime.kafka import KafkaConnection
+from services.runtime.produce_requests import send_quickly
 
 _REQUEST_OVERHEAD_BYTES = 64 * 1024
 """What a request adds to its record: headers, key and the protocol."""
@@ -28,8 +31,23 @@ def new_producer(connection: KafkaConnection, *, linger_ms: int) -> AIOKafkaProd
         max_request_size=MAX_DEAD_LETTER_BYTES + _REQUEST_OVERHEAD_BYTES,
     )
     _let_no_batch_expire(producer)
+    send_quickly(producer)
     _pause_between_metadata_requests(producer.client)
     return producer
+
+
+def line_up(producer: AIOKafkaProducer, batch: Any, partition: TopicPartition) -> asyncio.Future[Any]:
+    """Put a batch behind those that wait for its partition, at once; the future is done when Kafka resolved it.
+
+    aiokafka 0.14's `send_batch` does the same when nothing waits, and else waits itself, so that every partition needs
+    a task. Raises KafkaError when the producer sends no more.
+    """
+    accumulator = producer._message_accumulator  # noqa: SLF001 - as above
+    if accumulator._closed:  # noqa: SLF001
+        raise ProducerClosed
+    if accumulator._exception is not None:  # noqa: SLF001
+        raise copy.copy(accumulator._exception)  # noqa: SLF001 - each raise adds to its trace
+    return cast("asyncio.Future[Any]", accumulator._append_batch(batch, partition).future)  # noqa: SLF001
 
 
 def _let_no_batch_expire(producer: AIOKafkaProducer) -> None:

@@ -99,10 +99,16 @@ class RecordBatch:
         self._size = _HEADER.size
         self._count = 0
         self._producer = (_NONE, _NONE, _NONE)
+        self._is_closed = False
         self._buffer: bytearray | None = None
 
     def add(self, records: Sequence[Record], start: int = 0) -> int:
-        """Add records from `start` on while there is room, at least one to an empty batch; returns how many."""
+        """Add records from `start` on while there is room, at least one to an empty batch; returns how many.
+
+        None from when the batch is closed.
+        """
+        if self._is_closed:
+            return 0
         varints, join = _varints, b"".join
         parts, size, count = self._parts, self._size, self._count
         for record in records[start:] if start else records:
@@ -119,6 +125,10 @@ class RecordBatch:
         added, self._size, self._count = count - self._count, size, count
         return added
 
+    def close(self) -> None:
+        """Take no more."""
+        self._is_closed = True
+
     # What aiokafka calls.
 
     def append(self, **_: object) -> None:
@@ -132,7 +142,11 @@ class RecordBatch:
         return self._count
 
     def _set_producer_state(self, producer_id: int, producer_epoch: int, base_sequence: int) -> None:
-        """What idempotence needs; set before the first attempt to send, and kept in the others."""
+        """What idempotence needs; set before the first attempt to send, and kept in the others.
+
+        From here on it takes no more: the next batch's number counts on how many it has.
+        """
+        self._is_closed = True
         self._producer = (producer_id, producer_epoch, base_sequence)
 
     def _build(self) -> bytearray:
