@@ -13,16 +13,15 @@ from typing import Annotated
 import typer
 
 from schemas.event import ID_PATTERN
-from services.runtime.settings import load_settings
 from undertone.commands.replay_control import AsJson, cancel, finish, open_setup, pause, replays, resume
 from undertone.console import output
 from undertone.dead_letters.options import DryRun, Key, Url, Yes, print_json
 from undertone.errors import CommandError, UsageProblem
-from undertone.replay import views
-from undertone.replay.job import Setup, look_for, price, refuse_taken_name, send, write_down
+from undertone.replay.job import Setup, look_for, refuse_taken_name, send, write_down
 from undertone.replay.planning import Asked, Chosen, Terms
 from undertone.replay.plans import check_name
-from undertone.replay.pricing import price_of
+from undertone.replay.quotes import quote_lines, quote_members
+from undertone.replay.quoting import quote
 from undertone.subject_names import subject_named
 from undertone.times import parse_moment
 
@@ -171,18 +170,12 @@ async def _replay(setup: Setup, asked: Asked, how: _How, active: str | None, now
 
 
 async def _show_price(setup: Setup, chosen: Chosen, how: _How, version: str | None) -> None:
-    from services.analyzer.settings import AnalyzerSettings  # noqa: PLC0415 - needs the analyzer's packages
-    from undertone.replay.tariffs import tariff_of  # noqa: PLC0415 - as above
-
-    tariff = tariff_of(version, load_settings(AnalyzerSettings))
-    found = await price(setup, chosen, version, tariff)
-    tally, left_out = found.tally, found.left_out
-    priced = price_of(tally, tariff) if tariff is not None else None
+    found = await quote(setup, chosen, version, rate=how.rate)
     if how.is_json:
         if how.is_dry_run:
-            print_json(views.estimate_members(tally, left_out, version, priced))
+            print_json(quote_members(found))
         return
-    for line in views.estimate_lines(tally, left_out, version, priced):
+    for line in quote_lines(found):
         output().print(line, markup=False, soft_wrap=True)
 
 

@@ -63,6 +63,10 @@ class ReplayApi(ReadApi):
         analysis = self.get("/api/v1/status")["analysis"]
         return analysis["active_version"], list(analysis["versions"])
 
+    def live_versions(self) -> list[str]:
+        """The versions that live traffic is analysed under."""
+        return [one["analysis_version"] for one in self.get("/api/v1/versions")["versions"] if one["is_live"]]
+
     def conversations_with_insights(self, filters: Mapping[str, str | None]) -> set[str]:
         """The ids of those whose current insight is so (sentiment, topic, analysis_version), of all times."""
         return {one["conversation_id"] for one in self._all("/api/v1/insights", "insights", filters)}

@@ -1,48 +1,84 @@
-"""What a replay would take at most: tokens, dollars and hours, by the analyzer's own estimates. Pure.
+"""What a replay would take: tokens, dollars and hours, by the analyzer's own estimates and limits. Pure.
 
 Of equal contents one is paid for, and what is known under the version costs nothing. Conversations that the prefilter
-would skip are counted: it is an upper bound of what the estimates say.
+would skip are counted. Calls and hours follow from how the analyzers batch and pace (course.py), with what live traffic
+leaves of the limits.
 """
 
 import math
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from schemas.conversation_received import ConversationReceived
+from undertone.replay.course import Fleet, course_of
 
 _HASH_DIGITS = 14
+LIVE_PART_OF_BUDGET = 0.1
+"""Of a day's budget: what the analyzers keep from a replay (services/analyzer/budget.py)."""
+LEAST_SHARE = 0.05
+"""Where live traffic leaves less than this of the limits, nobody can say how long a replay takes."""
+
+
+@dataclass(frozen=True, slots=True)
+class Tokens:
+    """Of a conversation: what it probably adds to a call, and the most that it may."""
+
+    given: int
+    taken: int
+    most_given: int
+    most_taken: int
 
 
 @dataclass(frozen=True, slots=True)
 class Tariff:
     """How an engine charges, and how fast the whole fleet may call it."""
 
-    estimate: Callable[[ConversationReceived], tuple[int, int]]
-    """(input, output) tokens that a conversation adds to a call."""
-    tokens_of_call: int
-    """Input tokens of a call before its first conversation."""
-    cost_usd: Callable[[int, int], float]
-    """US dollars for input and output tokens."""
+    estimate: Callable[[ConversationReceived], Tokens]
+    call: Tokens
+    """The same of a call before its first conversation."""
+    cost_usd: Callable[[int, int], float] | None
+    """US dollars for input and output tokens; None: nobody knows the price of the model."""
+    model: str
+    price_from: str
+    """Where the price is from, or, where it is not known, what gives it."""
     calls_per_second: float
     """What is permitted, after the pace; 0 is no limit."""
     tokens_per_minute: float
+    first_batch: int
     largest_batch: int
     batch_tokens: int
+    window_seconds: float
+    most_in_flight: int
     daily_budget_usd: float | None
     """None: no limit."""
 
 
 @dataclass(frozen=True, slots=True)
+class Beside:
+    """What goes on beside a replay."""
+
+    instances: int = 1
+    """Analyzers at work."""
+    live_per_second: float = 0.0
+    """Live conversations, each as often as it is analysed by an engine that costs."""
+    replay_per_second: float = 0.0
+    """How fast the replay may send; 0 is no limit."""
+
+
+@dataclass(frozen=True, slots=True)
 class Price:
-    """What is left to be analysed takes so much at most."""
+    """What is left to be analysed takes so much."""
 
     calls: int
     tokens: int
-    cost_usd: float
-    hours: float
-    """At the rates that are permitted, when nothing live is waiting."""
+    cost_usd: float | None
+    """Probably; None where no price is known."""
+    most_usd: float | None
+    """With every answer as long as it may be; calls that fail and are repeated come on top."""
+    hours: float | None
+    """None: live traffic leaves too little to say."""
     days_of_budget: float | None
-    """How many days' budgets it takes; None without a budget."""
+    """How many days' budgets it takes, without what live traffic keeps; None without a budget or a price."""
 
 
 @dataclass(slots=True)
@@ -53,8 +89,7 @@ class Tally:
     known: int = 0
     repeated: int = 0
     """Their content is that of another one that is not known."""
-    input_tokens: int = 0
-    output_tokens: int = 0
+    tokens: Tokens = Tokens(0, 0, 0, 0)
     _seen: set[int] = field(default_factory=set)
 
     def add(self, conversation: ConversationReceived, tariff: Tariff | None, *, is_known: bool) -> None:
@@ -69,9 +104,7 @@ class Tally:
             return
         self._seen.add(content)
         if tariff is not None:
-            given, taken = tariff.estimate(conversation)
-            self.input_tokens += given
-            self.output_tokens += taken
+            self.tokens = _sum(self.tokens, tariff.estimate(conversation))
 
     @property
     def to_analyse(self) -> int:
@@ -79,19 +112,62 @@ class Tally:
         return self.conversations - self.known - self.repeated
 
 
-def price_of(tally: Tally, tariff: Tariff) -> Price:
+def price_of(tally: Tally, tariff: Tariff, beside: Beside) -> Price:
     """What the tally takes."""
+    is_priced, budget = tariff.cost_usd is not None, tariff.daily_budget_usd
     if not tally.to_analyse:
-        return Price(0, 0, 0.0, 0.0, None if tariff.daily_budget_usd is None else 0.0)
-    mean_input = max(1.0, tally.input_tokens / tally.to_analyse)
-    batch = max(1, min(tariff.largest_batch, int(tariff.batch_tokens / mean_input)))
-    calls = math.ceil(tally.to_analyse / batch)
-    input_tokens = tally.input_tokens + calls * tariff.tokens_of_call
-    tokens = input_tokens + tally.output_tokens
-    seconds = calls / tariff.calls_per_second if tariff.calls_per_second else 0.0
+        return Price(0, 0, 0.0, 0.0, 0.0, None if budget is None else 0.0)
+    mean = max(1.0, (tally.tokens.given + tally.tokens.taken) / tally.to_analyse)
+    share = _share_of_replays(tariff, beside, mean)
+    course = course_of(tally.to_analyse, _fleet(tariff, beside, mean, max(share, LEAST_SHARE)))
+    tokens = _sum(tally.tokens, tariff.call, course.calls)
+    cost = most = days = None
+    if tariff.cost_usd is not None:
+        cost = tariff.cost_usd(tokens.given, tokens.taken)
+        most = tariff.cost_usd(tokens.most_given, tokens.most_taken)
+    if budget is not None and cost is not None:
+        days = cost / (budget * (1 - LIVE_PART_OF_BUDGET)) if budget else math.inf
+    hours = _hours(tokens, course.seconds, tariff, share, days) if share >= LEAST_SHARE else None
+    assert is_priced == (cost is not None)
+    return Price(course.calls, tokens.given + tokens.taken, cost, most, hours, days)
+
+
+def _share_of_replays(tariff: Tariff, beside: Beside, mean_tokens: float) -> float:
+    """The part of the limits that live traffic leaves: it goes first."""
+    live = beside.live_per_second
+    share = 1.0
+    if tariff.calls_per_second:
+        # Alone while little comes, a window's worth in a call while more does; never more than the batch at its start.
+        windows = beside.instances / tariff.window_seconds if tariff.window_seconds else math.inf
+        share = 1 - max(min(live, windows), live / tariff.first_batch) / tariff.calls_per_second
     if tariff.tokens_per_minute:
-        seconds = max(seconds, tokens / tariff.tokens_per_minute * 60)
-    cost = tariff.cost_usd(input_tokens, tally.output_tokens)
-    budget = tariff.daily_budget_usd
-    days = None if budget is None else (cost / budget if budget else math.inf)
-    return Price(calls, tokens, cost, seconds / 3600, days)
+        share = min(share, 1 - live * 60 * (mean_tokens + tariff.call.given) / tariff.tokens_per_minute)
+    return max(0.0, share)
+
+
+def _fleet(tariff: Tariff, beside: Beside, mean_tokens: float, share: float) -> Fleet:
+    largest = max(1, min(tariff.largest_batch, int(tariff.batch_tokens / mean_tokens)))
+    return Fleet(
+        instances=beside.instances,
+        calls_per_second=tariff.calls_per_second * share,
+        first_batch=min(tariff.first_batch, largest),
+        largest_batch=largest,
+        most_in_flight=tariff.most_in_flight,
+        arrivals_per_second=beside.replay_per_second,
+    )
+
+
+def _hours(tokens: Tokens, seconds: float, tariff: Tariff, share: float, days: float | None) -> float:
+    if tariff.tokens_per_minute:
+        seconds = max(seconds, (tokens.given + tokens.taken) / (tariff.tokens_per_minute * share) * 60)
+    return max(seconds / 3600, days * 24 if days is not None and days > 1 else 0.0)
+
+
+def _sum(one: Tokens, other: Tokens, times: int = 1) -> Tokens:
+    return replace(
+        one,
+        given=one.given + times * other.given,
+        taken=one.taken + times * other.taken,
+        most_given=one.most_given + times * other.most_given,
+        most_taken=one.most_taken + times * other.most_taken,
+    )

@@ -6,60 +6,6 @@ from typing import Any
 from rich.table import Table
 
 from undertone.replay.plans import Replay, State
-from undertone.replay.pricing import Price, Tally
-from undertone.times import describe_seconds
-
-
-def estimate_lines(tally: Tally, left_out: Mapping[str, int], version: str | None, price: Price | None) -> list[str]:
-    """A dry run for a person."""
-    named = version or "the version that is active when they are analysed"
-    lines = [f"{tally.conversations:,} conversations would be sent, to be analysed under {named}."]
-    if left_out:
-        lines.append(f"  left out      {reasons(left_out)}")
-    if version is not None:
-        lines.append(f"  known already {tally.known:,}: they cost nothing")
-    if tally.repeated:
-        lines.append(f"  equal content {tally.repeated:,}: sent once together, and paid for once")
-    lines.append(f"  to analyse    {tally.to_analyse:,}")
-    if price is None:
-        lines.append("  money         none: the engine runs on the analyzers' own processors")
-        return lines
-    lines.append(f"  tokens        {price.tokens:,} in {price.calls:,} calls")
-    lines.append(f"  money         ${price.cost_usd:,.2f} at most by the list price, nothing taken as cached")
-    lines.append(f"  time          {describe_seconds(price.hours * 3600)} at the permitted rate")
-    if price.days_of_budget is not None and price.days_of_budget > 1:
-        lines.append(
-            f"  budget        {price.days_of_budget:,.1f} days of ANALYZER_DAILY_BUDGET_USD: raise it to be faster"
-        )
-    return lines
-
-
-def estimate_members(
-    tally: Tally, left_out: Mapping[str, int], version: str | None, price: Price | None
-) -> dict[str, Any]:
-    """The same for programs."""
-    members: dict[str, Any] = {
-        "conversations": tally.conversations,
-        "analysis_version": version,
-        "left_out": dict(left_out),
-        "known": tally.known,
-        "equal_content": tally.repeated,
-        "to_analyse": tally.to_analyse,
-        "calls": None,
-        "tokens": 0,
-        "cost_usd": 0.0,
-        "hours": None,
-        "days_of_budget": None,
-    }
-    if price is not None:
-        members |= {
-            "calls": price.calls,
-            "tokens": price.tokens,
-            "cost_usd": round(price.cost_usd, 6),
-            "hours": round(price.hours, 4),
-            "days_of_budget": price.days_of_budget,
-        }
-    return members
 
 
 def end_lines(replay: Replay) -> list[str]:

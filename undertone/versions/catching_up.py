@@ -15,14 +15,13 @@ from typing import Any
 import typer
 
 from schemas.topics import ANALYZED
-from services.runtime.settings import load_settings
 from undertone.console import output, say
 from undertone.errors import CommandError, UsageProblem
-from undertone.replay import views
-from undertone.replay.job import Setup, look_for, price, send, write_down
+from undertone.replay.job import Setup, look_for, send, write_down
 from undertone.replay.planning import Asked, Chosen, NothingFound, Terms, address_of
 from undertone.replay.plans import Replay, State
-from undertone.replay.pricing import price_of
+from undertone.replay.quotes import quote_lines
+from undertone.replay.quoting import quote
 from undertone.replay.watching import watching
 from undertone.versions.api import VersionsApi
 from undertone.versions.lane import lane_is_empty
@@ -137,13 +136,8 @@ class CatchingUp:
         return f"{self._prefix}{number}"
 
     async def _agree(self, chosen: Chosen, *, now: bool) -> None:
-        from services.analyzer.settings import AnalyzerSettings  # noqa: PLC0415 - needs the analyzer's packages
-        from undertone.replay.tariffs import tariff_of  # noqa: PLC0415 - as above
-
-        tariff = tariff_of(self.version, load_settings(AnalyzerSettings))
-        found = await price(self.setup, chosen, self.version, tariff)
-        priced = price_of(found.tally, tariff) if tariff is not None else None
-        for line in views.estimate_lines(found.tally, found.left_out, self.version, priced):
+        found = await quote(self.setup, chosen, self.version, rate=self.how.rate, is_to_be_live=True)
+        for line in quote_lines(found):
             output().print(line, markup=False, soft_wrap=True)
         until_then = "" if now else f"under both until {self.version} lacks nothing, and paid for; then "
         output().print(f"  live traffic  {until_then}under {self.version} alone", markup=False, soft_wrap=True)

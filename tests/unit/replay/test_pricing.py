@@ -1,99 +1,118 @@
-"""What a replay takes at most."""
+"""What a replay takes: tokens, money and hours."""
+
+from dataclasses import replace
 
 import pytest
 
 from schemas.conversation_received import ConversationReceived
 from tests.builders import a_conversation
-from undertone.replay.pacing import Pacer
-from undertone.replay.pricing import Tally, Tariff, price_of
+from undertone.replay.course import seconds_of_a_call
+from undertone.replay.pricing import Beside, Tally, Tariff, Tokens, price_of
+
+ALONE = Beside()
 
 
-def tariff(
-    *, calls_per_second: float = 10, tokens_per_minute: float = 0, largest_batch: int = 50, budget: float | None = None
-) -> Tariff:
-    def estimate(_: ConversationReceived) -> tuple[int, int]:
-        return 100, 50
-
-    return Tariff(
-        estimate=estimate,
-        tokens_of_call=400,
-        cost_usd=lambda given, taken: (given + 2 * taken) / 1_000_000,
-        calls_per_second=calls_per_second,
-        tokens_per_minute=tokens_per_minute,
-        largest_batch=largest_batch,
-        batch_tokens=100_000,
-        daily_budget_usd=budget,
-    )
+def estimate(_: ConversationReceived) -> Tokens:
+    return Tokens(100, 50, 200, 400)
 
 
-def tally_of(count: int, how: Tariff) -> Tally:
+TARIFF = Tariff(
+    estimate=estimate,
+    call=Tokens(400, 0, 800, 2_000),
+    cost_usd=lambda given, taken: (given + 2 * taken) / 1_000_000,
+    model="grok-4.3",
+    price_from="the list price",
+    calls_per_second=10,
+    tokens_per_minute=0,
+    first_batch=50,
+    largest_batch=50,
+    batch_tokens=100_000,
+    window_seconds=0.25,
+    most_in_flight=30_000,
+    daily_budget_usd=None,
+)
+
+
+def tally_of(count: int, how: Tariff = TARIFF) -> Tally:
     tally = Tally()
     for number in range(count):
         tally.add(a_conversation(f"c{number}", f"My parcel {number} is late."), how, is_known=False)
     return tally
 
 
-def test_calls_tokens_money_and_hours_follow_from_the_batch_and_the_rate() -> None:
-    how = tariff()
-    price = price_of(tally_of(1_000, how), how)
+def test_tokens_and_money_follow_from_the_calls() -> None:
+    price = price_of(tally_of(1_000), TARIFF, ALONE)
     assert price.calls == 20
     assert price.tokens == 1_000 * 150 + 20 * 400
-    assert price.cost_usd == pytest.approx((1_000 * 100 + 20 * 400 + 2 * 1_000 * 50) / 1_000_000)
-    assert price.hours == pytest.approx(2 / 3600)
+    assert price.cost_usd == pytest.approx((1_000 * 100 + 20 * 400 + 2 * 1_000 * 50) / 1e6)
+    assert price.most_usd == pytest.approx((1_000 * 200 + 20 * 800 + 2 * (1_000 * 400 + 20 * 2_000)) / 1e6)
+    assert price.hours == pytest.approx((2 + seconds_of_a_call(50)) / 3600)
+
+
+def test_small_batches_at_the_start_cost_instructions() -> None:
+    small, large = (price_of(tally_of(300), replace(TARIFF, first_batch=size), ALONE) for size in (5, 50))
+    assert small.calls > 5 * large.calls
+    assert small.tokens - large.tokens == 400 * (small.calls - large.calls)
+    assert small.cost_usd is not None
+    assert large.cost_usd is not None
+    assert small.cost_usd > large.cost_usd
+
+
+def test_a_batch_holds_no_more_than_its_tokens() -> None:
+    price = price_of(tally_of(100), replace(TARIFF, batch_tokens=1_500), ALONE)
+    assert price.calls == 10
 
 
 def test_the_tokens_of_a_minute_may_be_the_narrower_limit() -> None:
-    how = tariff(tokens_per_minute=1_000)
-    price = price_of(tally_of(100, how), how)
+    price = price_of(tally_of(1_000), replace(TARIFF, tokens_per_minute=1_000), ALONE)
     assert price.hours == pytest.approx(price.tokens / 1_000 / 60)
 
 
+def test_live_traffic_goes_first() -> None:
+    tally = tally_of(5_000)
+    alone = price_of(tally, TARIFF, ALONE)
+    beside = price_of(tally, TARIFF, Beside(live_per_second=400))
+    assert beside.calls == alone.calls
+    assert alone.hours == pytest.approx((10 + seconds_of_a_call(50)) / 3600)
+    assert beside.hours == pytest.approx((50 + seconds_of_a_call(50)) / 3600), "8 of 10 calls a second are taken"
+    assert price_of(tally, TARIFF, Beside(live_per_second=500)).hours is None, "nothing is left"
+
+
+def test_little_live_traffic_takes_a_call_each_and_more_a_window_s_worth() -> None:
+    tally = tally_of(5_000)
+    hours = [price_of(tally, TARIFF, Beside(live_per_second=rate)).hours for rate in (0, 1, 4, 100)]
+    assert hours == [pytest.approx((10 / part + seconds_of_a_call(50)) / 3600) for part in (1, 0.9, 0.6, 0.6)]
+
+
+def test_live_tokens_go_first_too() -> None:
+    how = replace(TARIFF, calls_per_second=0, tokens_per_minute=66_000)
+    tally = tally_of(1_000, how)
+    half = price_of(tally, how, Beside(live_per_second=1))
+    assert half.hours == pytest.approx(half.tokens / 33_000 / 60), "550 tokens of a live one, sixty times a minute"
+
+
 def test_known_and_equal_contents_cost_nothing() -> None:
-    how = tariff()
     tally = Tally()
-    tally.add(a_conversation("a", "same"), how, is_known=False)
-    tally.add(a_conversation("b", "same"), how, is_known=False)
-    tally.add(a_conversation("c", "known"), how, is_known=True)
+    tally.add(a_conversation("a", "same"), TARIFF, is_known=False)
+    tally.add(a_conversation("b", "same"), TARIFF, is_known=False)
+    tally.add(a_conversation("c", "known"), TARIFF, is_known=True)
     assert (tally.conversations, tally.known, tally.repeated, tally.to_analyse) == (3, 1, 1, 1)
-    assert (tally.input_tokens, tally.output_tokens) == (100, 50)
+    assert tally.tokens == Tokens(100, 50, 200, 400)
 
 
 def test_nothing_left_to_analyse_costs_nothing() -> None:
-    how = tariff(budget=5)
-    price = price_of(Tally(conversations=3, known=3), how)
+    price = price_of(Tally(conversations=3, known=3), replace(TARIFF, daily_budget_usd=5), ALONE)
     assert (price.calls, price.tokens, price.cost_usd, price.hours, price.days_of_budget) == (0, 0, 0.0, 0.0, 0.0)
 
 
-def test_a_small_budget_is_told_in_days() -> None:
-    how = tariff(budget=0.001)
-    price = price_of(tally_of(10, how), how)
-    assert price.days_of_budget == pytest.approx(price.cost_usd / 0.001)
+def test_a_small_budget_makes_days_of_what_would_take_seconds() -> None:
+    price = price_of(tally_of(10), replace(TARIFF, daily_budget_usd=0.001), ALONE)
+    assert price.cost_usd is not None
+    assert price.days_of_budget == pytest.approx(price.cost_usd / 0.0009), "a tenth is for live traffic"
+    assert price.hours == pytest.approx(price.cost_usd / 0.0009 * 24)
 
 
-async def test_no_more_than_the_rate_pass_in_any_second() -> None:
-    now = 0.0
-    passed: list[tuple[float, int]] = []
-
-    async def sleep(seconds: float) -> None:
-        nonlocal now
-        now += seconds
-
-    pacer = Pacer(200, lambda: now, sleep)
-    assert pacer.step == 20
-    for _ in range(30):
-        await pacer.wait(100)
-        passed.append((now, 100))
-    assert [moment for moment, _ in passed] == pytest.approx([number * 0.5 for number in range(30)])
-    now += 60  # an idle minute gives no credit
-    await pacer.wait(100)
-    before = now
-    await pacer.wait(100)
-    assert now - before == pytest.approx(0.5)
-
-
-async def test_a_rate_of_zero_is_no_limit() -> None:
-    async def sleep(_: float) -> None:
-        raise AssertionError("nobody waits")
-
-    pacer = Pacer(0, lambda: 0.0, sleep)
-    await pacer.wait(1_000_000)
+def test_without_a_price_there_is_no_sum_of_money() -> None:
+    price = price_of(tally_of(10), replace(TARIFF, cost_usd=None, daily_budget_usd=5), ALONE)
+    assert (price.cost_usd, price.most_usd, price.days_of_budget) == (None, None, None)
+    assert price.calls

@@ -26,6 +26,7 @@ _EMPTY = """
         EXECUTE (
             SELECT 'TRUNCATE ' || string_agg(quote_ident(tablename), ', ') FROM pg_tables
             WHERE schemaname = current_schema AND tablename NOT IN ('schema_migrations', 'installation')
+                AND tablename NOT LIKE 'dead_letter%'
         );
     END $$
 """

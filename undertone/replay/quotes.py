@@ -1,0 +1,119 @@
+"""What a quote says: for a person in lines, for programs in members."""
+
+from typing import Any
+
+from undertone.replay.beside import LIVE_MINUTES
+from undertone.replay.pricing import Beside, Price, Tariff
+from undertone.replay.quoting import Quote
+from undertone.replay.views import reasons
+from undertone.times import describe_seconds
+
+
+def quote_lines(quote: Quote) -> list[str]:
+    """A dry run for a person."""
+    tally = quote.tally
+    named = quote.version or "the version that is active when they are analysed"
+    lines = [f"{tally.conversations:,} conversations would be sent, to be analysed under {named}."]
+    if quote.left_out:
+        lines.append(f"  left out      {reasons(quote.left_out)}")
+    if quote.version is not None:
+        lines.append(f"  known already {tally.known:,}: they cost nothing")
+    if tally.repeated:
+        lines.append(f"  equal content {tally.repeated:,}: sent once together, and paid for once")
+    lines.append(f"  to analyse    {tally.to_analyse:,}")
+    if quote.cost is None:
+        lines.append("  money         none: the engine runs on the analyzers' own processors")
+    elif tally.to_analyse:
+        tariff, beside, price = quote.cost.tariff, quote.cost.beside, quote.cost.price
+        lines += [
+            f"  calls         about {price.calls:,}, {tariff.first_batch} to {tariff.largest_batch} conversations each",
+            f"  tokens        about {price.tokens:,}",
+            f"  money         {_money(tariff, price)}",
+            f"  time          {_time(beside, price)}",
+            *_budget(tariff, price),
+            f"  assumed       {_assumed(tariff, beside)}",
+        ]
+    return lines
+
+
+def _money(tariff: Tariff, price: Price) -> str:
+    if price.cost_usd is None or price.most_usd is None:
+        return f"not known: no price is known for the model {tariff.model}; {tariff.price_from} give it"
+    return (
+        f"about ${_dollars(price.cost_usd)} by {tariff.price_from} of {tariff.model}, nothing taken as cached; at most "
+        f"${_dollars(price.most_usd)}, if every answer is as long as it may be"
+    )
+
+
+def _dollars(amount: float) -> str:
+    return f"{amount:,.2f}" if amount >= 0.1 else f"{amount:,.4f}"
+
+
+def _time(beside: Beside, price: Price) -> str:
+    live = f"live traffic as in the last {LIVE_MINUTES} minutes ({beside.live_per_second:,.1f} a second)"
+    if price.hours is None:
+        return f"nobody can say: {live} leaves next to nothing of the permitted calls, and goes first"
+    first = f", with {live} going first" if beside.live_per_second else ", when nothing live is waiting"
+    return f"about {describe_seconds(price.hours * 3600)} at the permitted rate{first}"
+
+
+def _budget(tariff: Tariff, price: Price) -> list[str]:
+    days = price.days_of_budget
+    if days is None or days <= 1:
+        return []
+    limit = f"ANALYZER_DAILY_BUDGET_USD (${tariff.daily_budget_usd:,g})"
+    if not tariff.daily_budget_usd:
+        return [f"  budget        none: {limit} permits no call"]
+    return [f"  budget        {days:,.1f} days of what {limit} leaves to replays: raise it to be faster"]
+
+
+def _assumed(tariff: Tariff, beside: Beside) -> str:
+    analyzers = "1 analyzer" if beside.instances == 1 else f"{beside.instances} analyzers"
+    rate = f"{tariff.calls_per_second:,g} calls a second" if tariff.calls_per_second else "no limit on calls"
+    return (
+        f"{analyzers} with the ANALYZER_… settings of this shell ({rate}); calls that fail and are repeated come on top"
+    )
+
+
+def quote_members(quote: Quote) -> dict[str, Any]:
+    """The same for programs."""
+    tally, cost = quote.tally, quote.cost
+    members: dict[str, Any] = {
+        "conversations": tally.conversations,
+        "analysis_version": quote.version,
+        "left_out": dict(quote.left_out),
+        "known": tally.known,
+        "equal_content": tally.repeated,
+        "to_analyse": tally.to_analyse,
+        "model": None,
+        "calls": None,
+        "tokens": 0,
+        "cost_usd": 0.0,
+        "most_usd": 0.0,
+        "hours": None,
+        "days_of_budget": None,
+        "assumed": None,
+    }
+    if cost is not None:
+        price = cost.price
+        members |= {
+            "model": cost.tariff.model,
+            "calls": price.calls,
+            "tokens": price.tokens,
+            "cost_usd": _rounded(price.cost_usd, 6),
+            "most_usd": _rounded(price.most_usd, 6),
+            "hours": _rounded(price.hours, 4),
+            "days_of_budget": price.days_of_budget,
+            "assumed": {
+                "analyzers": cost.beside.instances,
+                "calls_per_second": cost.tariff.calls_per_second,
+                "first_batch": cost.tariff.first_batch,
+                "largest_batch": cost.tariff.largest_batch,
+                "live_per_second": round(cost.beside.live_per_second, 3),
+            },
+        }
+    return members
+
+
+def _rounded(number: float | None, digits: int) -> float | None:
+    return None if number is None else round(number, digits)
