@@ -12,8 +12,11 @@ import unicodedata
 from functools import cache
 from typing import IO, Any, cast
 
+import typer
 from rich.console import Console
 from rich.text import Text
+
+from undertone.errors import CommandError, UsageProblem
 
 
 class Results(Console):
@@ -104,11 +107,20 @@ def tell(sentence: str) -> None:
 
 
 def complain(sentence: str) -> None:
-    """Tell a person what went wrong, wrapped at words where they read it; a program gets one line."""
+    """Tell a person what went wrong, wrapped at words where they read it; a program gets whole lines."""
     if sys.stderr.isatty():
         width = shutil.get_terminal_size().columns
-        sentence = textwrap.fill(sentence, width, break_long_words=False, break_on_hyphens=False)
+        wrapper = textwrap.TextWrapper(width, break_long_words=False, break_on_hyphens=False)
+        sentence = "\n".join(wrapper.fill(line) for line in sentence.splitlines())
     sys.stderr.write(f"{sentence}\n")
+
+
+def confirm(question: str) -> None:
+    """Return when the person agrees. Raises UsageProblem where nobody can be asked, CommandError when they do not."""
+    if not sys.stdin.isatty():
+        raise UsageProblem(f"{question} Nobody can be asked here: add --yes. Nothing was done.")
+    if not typer.confirm(question, err=True):
+        raise CommandError("Nothing was done.")
 
 
 def say(text: str) -> None:

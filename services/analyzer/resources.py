@@ -49,8 +49,10 @@ WARM_CONNECTIONS = 20
 
 
 @asynccontextmanager
-async def open_engines(settings: AnalyzerSettings) -> AsyncIterator[Sequence[Engine]]:
-    """The engines that the settings name, the own first.
+async def open_engines(
+    settings: AnalyzerSettings, warm_connections: int = WARM_CONNECTIONS
+) -> AsyncIterator[Sequence[Engine]]:
+    """The engines that the settings name, the own first. Without connections to warm nobody is asked anything.
 
     Raises EngineMisconfigured for an impossible address or key, and for two engines of one analysis version.
     """
@@ -59,7 +61,7 @@ async def open_engines(settings: AnalyzerSettings) -> AsyncIterator[Sequence[Eng
     async with AsyncExitStack() as opened:
         engines: dict[str, Engine] = {}
         for model in (own, *further):
-            engine = await opened.enter_async_context(_open(settings, model))
+            engine = await opened.enter_async_context(_open(settings, model, warm_connections))
             if engine.analysis_version in engines:
                 raise EngineMisconfigured(
                     f"ANALYZER_FURTHER_ENGINES names {model or OFFLINE}, but this analyzer has an engine of the "
@@ -70,12 +72,13 @@ async def open_engines(settings: AnalyzerSettings) -> AsyncIterator[Sequence[Eng
 
 
 @asynccontextmanager
-async def _open(settings: AnalyzerSettings, model: str | None) -> AsyncIterator[Engine]:
+async def _open(settings: AnalyzerSettings, model: str | None, warm_connections: int) -> AsyncIterator[Engine]:
     if model is None:
         yield OfflineEngine()
         return
     async with open_llm_engine(llm_options(settings, model)) as engine:
-        await engine.warm(WARM_CONNECTIONS)
+        if warm_connections:
+            await engine.warm(warm_connections)
         yield engine
 
 

@@ -193,16 +193,23 @@ def load_settings(settings_class: type[S]) -> S:
 
 
 def _describe(settings_class: type[BaseSettings], error: ValidationError) -> Iterator[str]:
+    """A line for each wrong variable; one that may be of several kinds has a problem with each of them."""
     by_alias = {field.validation_alias: name for name, field in settings_class.model_fields.items()}
+    problems: dict[str, list[str]] = {}
+    shown: dict[str, str] = {}
     for problem in error.errors(include_url=False):
         location = problem["loc"][0] if problem["loc"] else None
         if location is None:
             yield in_words(problem)
             continue
         name = by_alias.get(str(location), str(location))
-        annotation = str(settings_class.model_fields[name].annotation)
-        shown = "" if "Secret" in annotation else f" (it is {str(problem['input'])[:60]!r})"
-        yield f"{variable_name(settings_class, name)}: {in_words(problem)}{shown}"
+        variable = variable_name(settings_class, name)
+        problems.setdefault(variable, []).append(in_words(problem))
+        is_secret = "Secret" in str(settings_class.model_fields[name].annotation)
+        shown[variable] = "" if is_secret else f" (it is {str(problem['input'])[:60]!r})"
+    for variable, (first, *others) in problems.items():
+        sentence = " or ".join((first, *(other.removeprefix("must be ") for other in others)))
+        yield f"{variable}: {sentence}{shown[variable]}"
 
 
 def _unread_variables(settings_class: type[BaseSettings]) -> list[str]:

@@ -1,7 +1,6 @@
 """`undertone dlq redrive` and `drop`: shown, asked, carried out in steps."""
 
 import getpass
-import sys
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from datetime import UTC, datetime
@@ -9,7 +8,7 @@ from typing import Annotated, Any
 
 import typer
 
-from undertone.console import is_terminal, output, progress_output
+from undertone.console import confirm, is_terminal, output, progress_output
 from undertone.dead_letters import views
 from undertone.dead_letters.api import PATH
 from undertone.dead_letters.deciding import Totals, carry_out
@@ -32,7 +31,7 @@ from undertone.dead_letters.options import (
     print_json,
 )
 from undertone.dead_letters.selecting import Filters, selection_of
-from undertone.errors import CommandError, UsageProblem
+from undertone.errors import CommandError
 
 
 def redrive(  # noqa: PLR0917 - typer reads options from parameters
@@ -107,7 +106,7 @@ def _decide(  # noqa: PLR0917 - the options of a command
             return
         # Asked although nothing waits: what an interrupted redrive left is settled by it.
         if _count(preview) and not yes:
-            _ask(verb)
+            confirm(f"{verb}?")
         with _progress(_count(preview)) as report:
             totals = carry_out(lambda body: api.post(f"{PATH}/{what}", body), decision, report)
     _print_totals(totals, as_json=as_json)
@@ -123,13 +122,6 @@ def _print_preview(preview: Mapping[str, Any], verb: str) -> None:
         output().print(views.preview_view(preview))
     if not _count(preview):
         output().print(f"{verb}: nothing of it waits.")
-
-
-def _ask(verb: str) -> None:
-    if not sys.stdin.isatty():
-        raise UsageProblem(f"{verb}? Nobody can be asked here: add --yes. Nothing was done.")
-    if not typer.confirm(f"{verb}?", err=True):
-        raise CommandError("Nothing was done.")
 
 
 @contextmanager

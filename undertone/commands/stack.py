@@ -4,30 +4,36 @@ import asyncio
 import dataclasses
 import json
 import sys
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated
 
 import typer
 from rich.console import Console
 
-from undertone.console import new_output
+from undertone.console import confirm, new_output
 from undertone.embedded.background import start_in_background
 from undertone.embedded.display import show_addresses, show_next_steps, show_status
 from undertone.embedded.errors import AlreadyRunningError, NotRunningError
 from undertone.embedded.fetch import KafkaJars
 from undertone.embedded.foreground import run_in_foreground
 from undertone.embedded.kafka import silence_client_log
-from undertone.embedded.prepare import StackOptions, check_addresses
+from undertone.embedded.prepare import StackOptions, check_addresses, check_services
 from undertone.embedded.reporter import ConsoleReporter
 from undertone.embedded.settings import load_stack_settings
 from undertone.embedded.stack import Stack
 from undertone.embedded.state import make_home, read_state
 from undertone.embedded.status import gather_status
 from undertone.embedded.stop import purge, stop_running
+from undertone.embedded.unheard import EMBEDDED, given_variables, refuse_unheard
 
 PortOption = Annotated[int | None, typer.Option(min=1, max=65535, show_default=False)]
 HomeOption = Annotated[
-    Path | None, typer.Option(help="State folder: data, logs, addresses (UNDERTONE_HOME; .undertone).")
+    Path | None,
+    typer.Option(
+        help="State folder: data, logs, addresses. Default: UNDERTONE_HOME, or .undertone in the working directory.",
+        show_default=False,
+    ),
 ]
 
 
@@ -45,10 +51,12 @@ def up(  # noqa: PLR0917 - typer makes options of them, none is positional
     postgres_port: PortOption = None,
     free_ports: Annotated[bool, typer.Option("--free-ports", help="Pick others for ports that are taken.")] = False,
     kafka: Annotated[
-        str | None, typer.Option(metavar="HOST:PORT", envvar="UNDERTONE_KAFKA", help="Use this Kafka, start none.")
+        str | None,
+        typer.Option(metavar="HOST:PORT", envvar="UNDERTONE_KAFKA", help="Use this one, start none; or `embedded`."),
     ] = None,
     postgres: Annotated[
-        str | None, typer.Option(metavar="URL", envvar="UNDERTONE_POSTGRES", help="Use this Postgres, start none.")
+        str | None,
+        typer.Option(metavar="URL", envvar="UNDERTONE_POSTGRES", help="Use this one, start none; or `embedded`."),
     ] = None,
     detach: Annotated[bool, typer.Option("--detach", "-d", help="Return once it runs; stop with `down`.")] = False,
     home: HomeOption = None,
@@ -62,17 +70,28 @@ def up(  # noqa: PLR0917 - typer makes options of them, none is positional
         kafka_port=kafka_port,
         postgres_port=postgres_port,
     )
-    options = StackOptions(settings, free_ports, kafka, postgres)
+    options = StackOptions(settings, free_ports, _address(kafka), _address(postgres))
+    check_addresses(options)
+    refuse_unheard(settings, kafka, postgres, given_variables())
     console = new_output()
     reporter = ConsoleReporter(console)
     try:
-        code = _up_detached(options, console, reporter) if detach else _up_here(options, console, reporter)
+        if detach:
+            servers = {"UNDERTONE_KAFKA": kafka, "UNDERTONE_POSTGRES": postgres}
+            code = _up_detached(options, servers, console, reporter)
+        else:
+            code = _up_here(options, console, reporter)
     except AlreadyRunningError as error:
         reporter.note(str(error))  # what was asked for is the case: no failure
         code = 0
     finally:
         reporter.quiet()
     raise typer.Exit(code)
+
+
+def _address(server: str | None) -> str | None:
+    """The address of a server to use; None when one is to be started here."""
+    return None if server is not None and server.strip().lower() == EMBEDDED else server
 
 
 def _up_here(options: StackOptions, console: Console, reporter: ConsoleReporter) -> int:
@@ -82,12 +101,13 @@ def _up_here(options: StackOptions, console: Console, reporter: ConsoleReporter)
     return run_in_foreground(options, reporter, when_running)
 
 
-def _up_detached(options: StackOptions, console: Console, reporter: ConsoleReporter) -> int:
-    check_addresses(options)
+def _up_detached(
+    options: StackOptions, servers: Mapping[str, str | None], console: Console, reporter: ConsoleReporter
+) -> int:
+    check_services(options, reporter)
     make_home(options.settings.home)
     if options.kafka is None:
         KafkaJars(options.settings.cache_dir).fetch(reporter)  # here, where its progress is seen
-    servers = {"UNDERTONE_KAFKA": options.kafka, "UNDERTONE_POSTGRES": options.postgres}
     given = {name: address for name, address in servers.items() if address is not None}  # a list of processes shows
     start_in_background(options.settings.home, _arguments(options), given, reporter)  # arguments: passwords are none
     asyncio.run(_show_running(console, options.settings.home, detached=True))
@@ -114,11 +134,14 @@ def _arguments(options: StackOptions) -> list[str]:
 
 
 def down(
-    remove: Annotated[bool, typer.Option("--purge", help="Remove the data as well.")] = False,
+    remove: Annotated[bool, typer.Option("--purge", help="Remove the data as well: there is no way back.")] = False,
+    yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask before data is removed.")] = False,
     home: HomeOption = None,
 ) -> None:
     """Stop what `up` started; the data stays unless --purge is given."""
     folder = load_stack_settings(home=home).home
+    if remove and not yes and folder.exists():
+        confirm(f"Remove all data of {folder}?")
     reporter = ConsoleReporter(new_output())
     try:
         stop_running(folder, reporter)

@@ -54,7 +54,11 @@ def show_next_steps(console: Console, *, detached: bool) -> None:
 def show_status(console: Console, status: StackStatus) -> None:
     """Print the whole status as tables."""
     if not status.running:
-        console.print(f"Undertone does not run on {status.home}: start it with `{COMMAND} up`.", soft_wrap=True)
+        console.print(
+            f"No stack runs in {status.home}: start one with `{COMMAND} up`, or name its folder with --home or "
+            f"UNDERTONE_HOME.",
+            soft_wrap=not console.is_terminal,
+        )
         return
     mood = Text("healthy", style="bold green") if status.healthy else Text("not healthy", style="bold red")
     uptime = f", up {_duration(status.uptime_seconds)}" if status.uptime_seconds is not None else ""

@@ -69,7 +69,7 @@ def settle_ports(wanted: Ports, needed: set[str], *, pick_free: bool) -> Ports:
     _refuse_doubles({name: ports[name] for name in sorted(needed)}, pick_free=pick_free)
     taken = [name for name in sorted(needed) if not is_free(ports[name])]
     if taken and not pick_free:
-        raise StackError(" ".join(_complaint(name, ports[name]) for name in taken))
+        raise StackError(_complaint({name: ports[name] for name in sorted(taken, key=ports.__getitem__)}))
     settled = wanted
     for name in taken:
         settled = replace(settled, **{name: free_port(frozenset(asdict(settled).values()))})
@@ -84,9 +84,21 @@ def _refuse_doubles(ports: dict[str, int], *, pick_free: bool) -> None:
         by_port[port] = name
 
 
-def _complaint(name: str, port: int) -> str:
-    option = "" if name == "kafka_controller_port" else f" (or --{name.replace('_', '-')})"
-    return f"Port {port} is taken{_holder(port)}: free it, set {_setting(name)}{option}, or let --free-ports pick."
+def _complaint(taken: dict[str, int]) -> str:
+    if len(taken) == 1:
+        (name, port), *_ = taken.items()
+        option = "" if _option(name) == _setting(name) else f" (or {_option(name)})"
+        return f"Port {port} is taken{_holder(port)}: free it, set {_setting(name)}{option}, or let --free-ports pick."
+    named = ", ".join(f"{port}{_holder(port)} ({_option(name)})" for name, port in taken.items())
+    return (
+        f"{len(taken)} ports are taken: {named}. Free them (`undertone down` stops a stack from its own folder), move "
+        f"ours by these options, or let --free-ports pick."
+    )
+
+
+def _option(name: str) -> str:
+    """What moves a port."""
+    return _setting(name) if name == "kafka_controller_port" else f"--{name.replace('_', '-')}"
 
 
 def _setting(name: str) -> str:

@@ -14,10 +14,10 @@ from undertone.embedded.accounts import choose_postgres_place
 from undertone.embedded.errors import WrongSettingError
 from undertone.embedded.fetch import KafkaJars, require_embedded_extra
 from undertone.embedded.kafka import EmbeddedKafka
-from undertone.embedded.ports import Ports, settle_ports
+from undertone.embedded.ports import LOOPBACK, Ports, settle_ports
 from undertone.embedded.postgres import EmbeddedPostgres, find_binaries
 from undertone.embedded.reporter import Reporter
-from undertone.embedded.services import Servers
+from undertone.embedded.services import Servers, check_settings, service_environment
 from undertone.embedded.settings import StackSettings
 from undertone.embedded.state import hold_home, read_state
 from undertone.embedded.stop import stop_survivors
@@ -69,6 +69,7 @@ def prepared_stack(options: StackOptions, reporter: Reporter) -> Iterator[Prepar
         if left and left.survivors:
             reporter.note(f"The last `up` (pid {left.pid}) was killed: stopping {', '.join(left.survivors)} first.")
             stop_survivors(left, reporter)
+        check_services(options, reporter)
         ports = settle_ports(Ports.of(options.settings), _needed_ports(options), pick_free=options.free_ports)
         _warn_of_a_full_disk(home, reporter)
         yield _prepare(options, ports, reporter)
@@ -124,6 +125,21 @@ def check_addresses(options: StackOptions) -> None:
             raise WrongSettingError(f"--kafka wants HOST:PORT (several separated by commas), not {options.kafka!r}.")
     if options.postgres is not None and not _is_postgres_url(options.postgres):
         raise WrongSettingError("--postgres wants postgresql://USER:PASSWORD@HOST:PORT/DATABASE.")
+
+
+def check_services(options: StackOptions, reporter: Reporter) -> None:
+    """Refuse settings that a service would refuse once Kafka and Postgres are up. Raises WrongSettingError.
+
+    Addresses that only the start decides are taken as they are wished: it is their form that counts.
+    """
+    ports = Ports.of(options.settings)
+    servers = Servers(
+        kafka_bootstrap_servers=options.kafka or f"{LOOPBACK}:{ports.kafka_port}",
+        database_url=options.postgres or f"postgresql://undertone@{LOOPBACK}:{ports.postgres_port}/undertone",
+        kafka_is_embedded=options.kafka is None,
+    )
+    for remark in check_settings(service_environment(servers, ports, options.environment)):
+        reporter.note(remark)
 
 
 def _is_postgres_url(text: str) -> bool:

@@ -1,6 +1,7 @@
 """Our three services as children: their commands, their environment, and when they are ready."""
 
 import os
+import subprocess
 import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -11,7 +12,7 @@ from pydantic import ValidationError
 
 from services.runtime.kafka import KafkaConnection
 from services.runtime.settings import SharedSettings
-from undertone.embedded.errors import WrongSettingError
+from undertone.embedded.errors import StackError, WrongSettingError
 from undertone.embedded.ports import LOOPBACK, Ports
 from undertone.embedded.process import Child, Command
 
@@ -79,6 +80,29 @@ def kafka_connection(servers: Servers, overrides: Mapping[str, str]) -> KafkaCon
     except ValidationError as error:
         first = error.errors(include_url=False, include_input=False)[0]
         raise WrongSettingError(f"{first['loc'][0]}: {first['msg']}") from None
+
+
+def check_settings(environment: Mapping[str, str]) -> list[str]:
+    """Ask the services whether they can run with these settings, before anything is started.
+
+    Returns their remarks, such as a variable that nobody reads. Raises WrongSettingError with a line for each
+    variable that is wrong.
+    """
+    checked = subprocess.run(
+        (*PYTHON, "undertone.embedded.settings_check"),
+        env=dict(environment),
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        encoding="utf-8",
+        errors="replace",
+        check=False,
+    )
+    lines = list(dict.fromkeys(checked.stderr.splitlines()))  # what all share is refused by each
+    if checked.returncode == WRONG_SETTING_EXIT_CODE:
+        raise WrongSettingError("\n".join(lines))
+    if checked.returncode:
+        raise StackError("\n".join(("The settings of the services cannot be checked:", *lines[-10:])))
+    return lines
 
 
 def new_service(service: str, environment: Mapping[str, str], logs: Path) -> Child:

@@ -29,7 +29,7 @@ def stop_running(home: Path, reporter: Reporter) -> None:
     """
     state = read_state(home)
     if state is None or not (state.is_alive or state.survivors):
-        raise NotRunningError(f"Undertone does not run on {home}.")
+        raise NotRunningError(f"No stack runs in {home}; --home or UNDERTONE_HOME names another folder.")
     if state.is_alive:
         reporter.begins("undertone", "stopping")
         os.kill(state.pid, signal.SIGTERM)

@@ -26,7 +26,7 @@ async def terminal(tmp_path: Path) -> AsyncIterator[Terminal]:
     try:
         yield shell
     finally:
-        await shell.run("down", "--purge")
+        await shell.run("down", "--purge", "--yes")
 
 
 async def _curl(lines: list[str]) -> Any:

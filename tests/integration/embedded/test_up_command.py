@@ -88,6 +88,10 @@ async def test_detached_it_outlives_the_command_and_down_stops_it(environment: d
     assert code == 0
     assert f"runs already on {environment['UNDERTONE_HOME']} (pid {state.pid})" in output
     code, output = await undertone(environment, "down", "--purge")
+    assert code == 2
+    assert "Nobody can be asked here: add --yes. Nothing was done." in output
+    assert state.is_alive
+    code, output = await undertone(environment, "down", "--purge", "--yes")
     assert code == 0, output
     assert not state.is_alive
     assert state.survivors == {}
@@ -152,15 +156,24 @@ async def test_free_ports_picks_another_for_a_taken_one(environment: dict[str, s
         ("UNDERTONE_INGRESS_PORT", "70000", "UNDERTONE_INGRESS_PORT is wrong"),
         ("UNDERTONE_KAFKA", "no-port", "--kafka wants HOST:PORT"),
         ("UNDERTONE_POSTGRES", "mysql://x/y", "--postgres wants postgresql://"),
+        ("INGRESS_HOST", "0.0.0.0", "INGRESS_HOST is set, but what `undertone up` starts is for this machine alone"),
+        ("ANALYZER_CALLS_PER_SECOND", "many", "ANALYZER_CALLS_PER_SECOND: must be a number (it is 'many')"),
+        ("ANALYZER_DAILY_BUDGET_USD", "inf", "BUDGET_USD: must be a finite number or 'unlimited' (it is 'inf')"),
+        ("ANALYZER_FURTHER_ENGINES", "offline", "ANALYZER_FURTHER_ENGINES names offline, but"),
+        ("SINK_RETENTION_DAYS", "few", "SINK_RETENTION_DAYS: must be"),
+        ("LOG_LEVEL", "LOUD", "LOG_LEVEL: must be"),
+        ("API_KEYS", "secret", "API_KEYS: entry 1 is not NAME:SCOPE+SCOPE:SHA256"),
     ],
 )
 async def test_a_wrong_setting_ends_with_one_line(
     environment: dict[str, str], name: str, value: str, said: str
 ) -> None:
-    code, output = await undertone({**environment, name: value}, "up")
-    assert code == 2
-    assert said in output
-    assert len(output.splitlines()) == 1
+    """The first line is the last: nothing was started, of which the start would have told."""
+    for mode in ([], ["--detach"]):
+        code, output = await undertone({**environment, name: value}, "up", *mode)
+        assert code == 2
+        assert said in output
+        assert len(output.splitlines()) == 1
 
 
 async def test_a_kafka_that_does_not_answer_is_named(environment: dict[str, str]) -> None:

@@ -26,7 +26,7 @@ def test_columns_may_stand_in_any_order_and_unneeded_ones_may_be_missing() -> No
 
 
 def test_missing_columns_are_all_named() -> None:
-    with pytest.raises(ValueError, match="lacks the columns inbound, text; a CSV must have those of"):
+    with pytest.raises(ValueError, match="lacks the columns inbound, text: the only CSV that can be read is"):
         Columns(["tweet_id", "created_at", "in_response_to_tweet_id"])
 
 

@@ -1,1 +1,5 @@
-"""A stand-in for services.sink."""
+"""A stand-in for the sink; its settings are the real ones."""
+
+from pkgutil import extend_path
+
+__path__ = extend_path(__path__, __name__)
