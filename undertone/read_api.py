@@ -8,6 +8,7 @@ from typing import Any, Self
 
 import httpx
 
+from undertone.absent import no_answer
 from undertone.errors import CommandError, UsageProblem
 from undertone.ingest.http_sender import retry_after_seconds
 from undertone.settings import asks_proxy, key_headers
@@ -73,10 +74,7 @@ class ReadApi:
         try:
             yield
         except httpx.ConnectError as error:
-            raise UsageProblem(
-                f"Nothing answers at {self.url}: start the stack with `undertone up`, or name the read API with "
-                f"--read-api-url."
-            ) from error
+            raise no_answer(self.url, "connection refused", "read API", "--read-api-url") from error
         except httpx.TimeoutException as error:
             raise CommandError(f"{self.url} did not answer in time; `undertone status` says how it is.") from error
         except httpx.HTTPError as error:

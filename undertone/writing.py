@@ -7,7 +7,7 @@ from schemas.topics import Topic
 from services.runtime.kafka import KafkaConnection
 from services.runtime.publisher import EventPublisher
 from undertone import topics
-from undertone.errors import CommandError
+from undertone.absent import no_kafka, no_topic
 
 _CONNECT_SECONDS = 10.0
 _POLL_SECONDS = 0.05
@@ -19,11 +19,8 @@ async def check_kafka(publisher: EventPublisher, connection: KafkaConnection, wa
     deadline = clock() + _CONNECT_SECONDS
     while not publisher.is_connected:
         if clock() > deadline:
-            raise CommandError(
-                f"Kafka does not answer at {connection.bootstrap_servers}: start the stack with `undertone up`, or "
-                f"set KAFKA_BOOTSTRAP_SERVERS."
-            )
+            raise no_kafka(connection)
         await asyncio.sleep(_POLL_SECONDS)
-    missing = [change.name for change in await topics.plan(connection) if change.creates and change.topic in wanted]
+    missing = [change.topic for change in await topics.plan(connection) if change.creates and change.topic in wanted]
     if missing:
-        raise CommandError(f"Kafka has no topic {missing[0]}: create it with `undertone topics apply`.")
+        raise no_topic(connection, missing[0])

@@ -10,6 +10,7 @@ from typing import Any
 
 import httpx
 
+from undertone.absent import no_answer
 from undertone.errors import CommandError, UsageProblem
 from undertone.ingest.outgoing import Outgoing
 from undertone.ingest.sending import Problems, Sent
@@ -50,10 +51,7 @@ class HttpSender:
         try:
             answer = await self._client.get("/livez")
         except httpx.HTTPError as error:
-            raise UsageProblem(
-                f"Nothing answers at {self._client.base_url} ({_reason(error)}): start the stack with `undertone up`, "
-                f"or name the ingress with --api-url."
-            ) from error
+            raise no_answer(str(self._client.base_url), _reason(error), "ingress", "--api-url") from error
         if answer.status_code == httpx.codes.NOT_FOUND:
             raise UsageProblem(f"What answers at {self._client.base_url} is not the ingress; see --api-url.")
 

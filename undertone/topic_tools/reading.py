@@ -12,7 +12,8 @@ from schemas.codec import RawRecord
 from schemas.topics import Topic
 from services.runtime.kafka import KafkaConnection, raw_record
 from services.runtime.topic_logs import open_reader, partitions_of
-from undertone.errors import CommandError, UsageProblem
+from undertone.absent import no_kafka, no_topic
+from undertone.errors import UsageProblem
 from undertone.topic_tools.starting import FromMoment, LogRange, Start, starts_of
 
 _POLL_MILLISECONDS = 200
@@ -44,17 +45,14 @@ async def read(connection: KafkaConnection, reading: Reading) -> AsyncGenerator[
                 async for batch in batches:
                     yield batch
     except (KafkaError, OSError) as error:
-        raise CommandError(
-            f"Kafka does not answer at {connection.bootstrap_servers} ({type(error).__name__}): start the stack with "
-            f"`undertone up`, or set KAFKA_BOOTSTRAP_SERVERS."
-        ) from error
+        raise no_kafka(connection, error) from error
 
 
 async def _partitions(connection: KafkaConnection, reading: Reading) -> list[Any]:
     name = connection.topic_name(reading.topic)
     found = sorted(await partitions_of(connection, [name]))
     if not found:
-        raise CommandError(f"Kafka has no topic {name}: create it with `undertone topics apply`.")
+        raise no_topic(connection, reading.topic)
     if reading.partition is None:
         return found
     wanted = TopicPartition(name, reading.partition)

@@ -49,8 +49,10 @@ async def test_rollups_that_agree_with_a_recount_are_exit_code_0(pool: asyncpg.P
     assert [line.split()[0] for line in lines] == [
         "rollup_minutes",
         "rollup_hours",
+        "rollup_days",
         "rollup_status_minutes",
         "rollup_status_hours",
+        "rollup_status_days",
         "coverage",
     ]
     assert all(line.endswith("rows compared, all agree") and int(line.split()[1]) > 0 for line in lines)
@@ -72,8 +74,10 @@ async def test_a_rollup_that_differs_is_named_row_by_row_and_is_exit_code_1(
     assert {one["rollup"]: len(one["differences"]) for one in found} == {
         "rollup_minutes": 0,
         "rollup_hours": 1,
+        "rollup_days": 0,
         "rollup_status_minutes": 1,
         "rollup_status_hours": 0,
+        "rollup_status_days": 0,
         "coverage": 0,
     }
     assert all(one["rows"] > 0 for one in found)

@@ -165,8 +165,9 @@ async def test_nothing_at_the_address_is_said_before_anything_is_sent() -> None:
         raise httpx.ConnectError("refused")
 
     client = httpx.AsyncClient(base_url="http://127.0.0.1:9", transport=httpx.MockTransport(refuse))
-    with pytest.raises(UsageProblem, match=r"Nothing answers at http://127.0.0.1:9.*undertone up"):
+    with pytest.raises(CommandError, match=r"Nothing answers at http://127.0.0.1:9.*--api-url") as error:
         await HttpSender(client).check()
+    assert error.value.exit_code == 1
     assert ingress.requests == []
 
 

@@ -27,7 +27,7 @@ def test_parameters_that_are_not_given_are_left_out_and_the_key_is_shown() -> No
 @pytest.mark.parametrize(
     ("answer", "kind", "said"),
     [
-        (httpx.ConnectError("refused"), UsageProblem, "Nothing answers at http://read-api: start the stack"),
+        (httpx.ConnectError("refused"), CommandError, "Nothing answers at http://read-api"),
         (httpx.ReadTimeout("slow"), CommandError, "did not answer in time"),
         (httpx.RemoteProtocolError("gone"), CommandError, "broke off"),
         (httpx.Response(200, text="<html>"), UsageProblem, "is not the read API"),
