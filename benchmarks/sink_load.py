@@ -28,9 +28,15 @@ class Load:
     analyzed: list[RawRecord]
 
 
+_SCATTERED = 1_999_993
+"""A prime: the numbers that are said fall anywhere among those of benchmarks.fill, as references do in life."""
+
+
 def conversation(name: str, number: int, now: datetime) -> ConversationReceived:
+    """One of five turns, each of which says a number."""
+    said = number * 7_919 % _SCATTERED
     turns = tuple(
-        Turn(role=Role.AGENT if turn % 2 else Role.CUSTOMER, text=SENTENCE.format(number * TURNS + turn))
+        Turn(role=Role.AGENT if turn % 2 else Role.CUSTOMER, text=SENTENCE.format(said * TURNS + turn))
         for turn in range(TURNS)
     )
     return ConversationReceived(
@@ -69,22 +75,26 @@ def insight(said: ConversationReceived, revision: Revision, number: int) -> Insi
     )
 
 
-def new_load(count: int, first_offsets: Sequence[int]) -> Load:
-    """Fresh conversations; their ids are ordered by time, as those of the ingress are."""
+def new_load(count: int, first_offsets: Sequence[int], first_number: int = 0) -> Load:
+    """Fresh conversations; their ids are ordered by time, as those of the ingress are.
+
+    What is said in a conversation hangs on its number: those of other numbers have words and contents of their own.
+    """
     now = datetime.now(UTC)
     timestamp_ms = int(now.timestamp() * 1000)
     tag = uuid.uuid4().hex[:8]
     load = Load([], [])
-    for number in range(count):
-        said = conversation(f"conv_{timestamp_ms:012x}{number:06}{tag}", number, now)
-        offset = first_offsets[0] + number
-        for topic, records, event, place in (
+    for place, number in enumerate(range(first_number, first_number + count)):
+        said = conversation(f"conv_{timestamp_ms:012x}{place:06}{tag}", number, now)
+        offset = first_offsets[0] + place
+        found = insight(said, Revision(timestamp_ms, offset), number)
+        for topic, records, event, at in (
             (RECEIVED, load.received, said, offset),
-            (ANALYZED, load.analyzed, insight(said, Revision(timestamp_ms, offset), number), first_offsets[1] + number),
+            (ANALYZED, load.analyzed, found, first_offsets[1] + place),
         ):
             value, headers = encode(event, new_envelope("/undertone/benchmark", now))
             key = said.conversation_id.encode()
-            records.append(RawRecord(topic.name, 0, place, timestamp_ms, key, value, headers))
+            records.append(RawRecord(topic.name, 0, at, timestamp_ms, key, value, headers))
     return load
 
 
