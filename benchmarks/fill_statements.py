@@ -127,6 +127,14 @@ _STATUS_HOURS = """
         sum(completed)
     FROM rollup_status_minutes GROUP BY 1, 2 ORDER BY 2
 """
+_DAYS = (
+    _HOURS.replace("rollup_hours", "rollup_days").replace("rollup_minutes", "rollup_hours").replace("1 hour", "1 day")
+)
+_STATUS_DAYS = (
+    _STATUS_HOURS.replace("status_hours", "status_days")
+    .replace("status_minutes", "status_hours")
+    .replace("1 hour", "1 day")
+)
 _COVERAGE = """
     INSERT INTO coverage_hours (version_id, bucket, completed, skipped, failed)
     SELECT o.version_id, date_bin('1 hour', c.occurred_at, '2000-01-01Z'),
@@ -136,9 +144,17 @@ _COVERAGE = """
         AND (o.revision_ms, o.revision_offset) >= (c.revision_ms, c.revision_offset)
     GROUP BY 1, 2
 """
-ROLLUPS = (_MINUTES, _STATUS_MINUTES, _HOURS, _STATUS_HOURS, _COVERAGE)
+ROLLUPS = (_MINUTES, _STATUS_MINUTES, _HOURS, _STATUS_HOURS, _DAYS, _STATUS_DAYS, _COVERAGE)
 """Counts of the rows that are there, in this order; cells lie by time, as they do where a sink has stored them."""
-ROLLUP_TABLES = ("rollup_minutes", "rollup_hours", "rollup_status_minutes", "rollup_status_hours", "coverage_hours")
+ROLLUP_TABLES = (
+    "rollup_minutes",
+    "rollup_hours",
+    "rollup_days",
+    "rollup_status_minutes",
+    "rollup_status_hours",
+    "rollup_status_days",
+    "coverage_hours",
+)
 
 INDEXES = """
     SELECT CASE WHEN c.oid IS NULL THEN format('DROP INDEX %s', i.indexrelid::regclass)

@@ -1,8 +1,8 @@
-"""Windows of time, and what they are counted by: whole hours, whole minutes and the seconds at the edges. Pure.
+"""Windows of time, and what they are counted by: whole UTC days, hours and minutes, and seconds at the edges. Pure.
 
-Counts over a window are exact at any size: hours and minutes come from rollups, and at most two pieces, of half a
-minute or less each, are counted row by row. What is missing to a whole hour or minute is taken away again rather than
-the greater part of it put together. A window holds its start and not its end.
+Counts over a window are exact at any size: days, hours and minutes come from rollups, and at most two pieces, of half a
+minute or less each, are counted row by row. What is missing to a whole day, hour or minute is taken away again rather
+than the greater part of it put together. A window holds its start and not its end.
 """
 
 from collections.abc import Iterator, Sequence
@@ -14,6 +14,7 @@ from zoneinfo import ZoneInfo
 
 MINUTE = timedelta(minutes=1)
 HOUR = timedelta(hours=1)
+DAY = timedelta(days=1)
 MAX_BUCKETS = 4_000
 
 
@@ -39,6 +40,7 @@ class Grain(IntEnum):
     ROWS = 0
     MINUTES = 1
     HOURS = 2
+    DAYS = 3
 
 
 class Span(NamedTuple):
@@ -52,24 +54,29 @@ class Span(NamedTuple):
 
 
 def floor_to(moment: datetime, step: timedelta) -> datetime:
-    """The last whole minute or hour that is not after the moment."""
-    return moment - timedelta(
-        minutes=moment.minute if step == HOUR else 0, seconds=moment.second, microseconds=moment.microsecond
-    )
+    """The last whole minute, hour or UTC day that is not after the moment, which is in UTC."""
+    if step == MINUTE:
+        return moment.replace(second=0, microsecond=0)
+    if step == HOUR:
+        return moment.replace(minute=0, second=0, microsecond=0)
+    return moment.replace(hour=0, minute=0, second=0, microsecond=0)
 
 
 def nearest(moment: datetime, step: timedelta) -> datetime:
-    """The whole minute or hour that is nearest; in the middle the later one."""
+    """The whole minute, hour or UTC day that is nearest; in the middle the later one."""
     floor = floor_to(moment, step)
+    if floor == moment:
+        return floor
     return floor if 2 * (moment - floor) < step else floor + step
 
 
-_STEPS = ((Grain.HOURS, HOUR), (Grain.MINUTES, MINUTE))
+STEPS = {Grain.DAYS: DAY, Grain.HOURS: HOUR, Grain.MINUTES: MINUTE}
+"""How long a cell of each rollup is, the coarsest first."""
 
 
 def cover(start: datetime, end: datetime, bucket: int = 0) -> Iterator[Span]:
-    """At most five spans, the coarsest that fit, whose sum with their signs is exactly [start, end)."""
-    yield from _layer(start, end, bucket, 1, _STEPS)
+    """At most seven spans, the coarsest that fit, whose sum with their signs is exactly [start, end)."""
+    yield from _layer(start, end, bucket, 1, tuple(STEPS.items()))
 
 
 def _layer(
@@ -95,7 +102,7 @@ def _layer(
 
 def days_of(window: Window) -> list[datetime]:
     """The UTC days that the window touches, its end included, by their starts."""
-    first = window.start.astimezone(UTC).replace(hour=0, minute=0, second=0, microsecond=0)
+    first = floor_to(window.start.astimezone(UTC), DAY)
     return [first + timedelta(days=number) for number in range((window.end - first).days + 1)]
 
 
@@ -129,11 +136,3 @@ def _boundaries(start: datetime, *, by_day: bool, zone: ZoneInfo) -> Iterator[da
     while True:
         day += timedelta(days=1)
         yield datetime(day.year, day.month, day.day, tzinfo=zone).astimezone(UTC)
-
-
-def spans_of(window: Window, starts: Sequence[datetime]) -> list[Span]:
-    """What covers each bucket."""
-    ends = [*starts[1:], window.end]
-    return [
-        span for number, (start, end) in enumerate(zip(starts, ends, strict=True)) for span in cover(start, end, number)
-    ]

@@ -5,13 +5,14 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
+from services.sink.pieces import Pieces, pieces_of
 from services.sink.reads.filters import InsightFilters
 from services.sink.reads.members import Row
 from services.sink.reads.slices import Minute
 from services.sink.rows import SCORE_UNIT
 from services.sink.sql import counts as sql
 from services.sink.sql import pages as pages_sql
-from services.sink.windows import Span, Window, cover, spans_of
+from services.sink.windows import Span, Window, cover
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,18 +88,35 @@ def _counts_of(row: Row) -> SentimentCounts:
 
 
 async def trend_counts(
-    connection: Any, cells: CountedCells, window: Window, starts: Sequence[datetime], *, most_subjects: int
+    connection: Any,
+    cells: CountedCells,
+    window: Window,
+    starts: Sequence[datetime],
+    *,
+    by_day: bool,
+    most_subjects: int,
 ) -> TrendCounts:
-    """Counts of a window by buckets that start then, of the window before, and what most of it is about."""
+    """Counts of a window by buckets that start then, of the window before, and what most of it is about.
+
+    `by_day`: whether most buckets have about a day, rather than an hour.
+    """
     before = window.before()
-    spans = [
-        *spans_of(window, starts),
-        *cover(before.start, before.end, _PREVIOUS),
-        *cover(window.start, window.end, _WHOLE),
-    ]
+    pieces = pieces_of(window, starts, by_day=by_day)
+    pieces.add(before.start, before.end, {_PREVIOUS: 1})
+    spans = [*pieces.spans, *cover(window.start, window.end, _WHOLE)]
+    stretch = pieces.stretch
     await connection.fetchval(sql.PLANNED_ONCE)
-    rows = await connection.fetch(sql.TRENDS, *cells.values, *_span_columns(spans), _WHOLE, most_subjects)
-    buckets = {row["number"]: _counts_of(row) for row in rows if row["what"] == "bucket"}
+    rows = await connection.fetch(
+        sql.TRENDS,
+        *cells.values,
+        *_span_columns(spans),
+        _WHOLE,
+        most_subjects,
+        int(pieces.grain),
+        stretch.start,
+        stretch.end,
+    )
+    buckets = _buckets_of(rows, pieces)
     (stand,) = (row for row in rows if row["what"] == "coverage")
     return TrendCounts(
         previous=buckets.pop(_PREVIOUS, SentimentCounts()),
@@ -108,6 +126,27 @@ async def trend_counts(
             zip(("completed", "skipped", "failed", "in_flight"), (stand[name] for name in _NUMBERS), strict=True)
         ),
     )
+
+
+def _buckets_of(rows: Sequence[Any], pieces: Pieces) -> dict[int, SentimentCounts]:
+    """Those of the buckets that hold something."""
+    sums: dict[int, tuple[int, int, int, int]] = {}
+    for what, _, _, positive, neutral, negative, score_sum, start in rows:
+        # Of the stretch of cells some may be counted in pieces.
+        if what == "cell" and (bucket := pieces.cells.get(start)) is not None:
+            sums[bucket] = (positive, neutral, negative, score_sum)
+    for what, number, _, positive, neutral, negative, score_sum, _ in rows:
+        if what != "piece":
+            continue
+        for bucket, sign in pieces.shares[number]:
+            old = sums.get(bucket, (0, 0, 0, 0))
+            sums[bucket] = (
+                old[0] + sign * positive,
+                old[1] + sign * neutral,
+                old[2] + sign * negative,
+                old[3] + sign * score_sum,
+            )
+    return {bucket: SentimentCounts(*counted) for bucket, counted in sums.items() if any(counted[:3])}
 
 
 _NUMBERS = ("positive", "neutral", "negative", "score_sum")

@@ -30,7 +30,7 @@ async def read_trends(connection: Any, asked: TrendQuestion) -> dict[str, JsonVa
     """All members but the window's own. Raises TooManyBuckets."""
     starts = bucket_starts(asked.window, by_day=asked.by_day, zone=asked.zone)
     cells = CountedCells(asked.version_id, asked.channel, asked.topic)
-    found = await trend_counts(connection, cells, asked.window, starts, most_subjects=_TOP_TOPICS)
+    found = await trend_counts(connection, cells, asked.window, starts, by_day=asked.by_day, most_subjects=_TOP_TOPICS)
     before = asked.window.before()
     return {
         **_summary(_sum(found.buckets)),

@@ -2,21 +2,21 @@
 
 # ruff: noqa: S608 - the pieces put together are constants of this module
 
-from services.sink.sql.recounts import DIFFERENCES
+from services.sink.sql.recounts import COVERED, DIFFERENCES, SENTIMENTS, STATUSES
 
 
 def _kept(table: str, columns: tuple[str, ...]) -> str:
     return f"SELECT count(*) FROM {table} WHERE {' OR '.join(f'{name} <> 0' for name in columns)}"
 
 
-_INSIGHTS = ("positive", "neutral", "negative", "score_sum")
-_STATUSES = ("queued", "processing", "failed", "skipped", "completed")
 _TABLES = {
-    "rollup_minutes": _INSIGHTS,
-    "rollup_hours": _INSIGHTS,
-    "rollup_status_minutes": _STATUSES,
-    "rollup_status_hours": _STATUSES,
-    "coverage": ("completed", "skipped", "failed"),
+    "rollup_minutes": SENTIMENTS,
+    "rollup_hours": SENTIMENTS,
+    "rollup_days": SENTIMENTS,
+    "rollup_status_minutes": STATUSES,
+    "rollup_status_hours": STATUSES,
+    "rollup_status_days": STATUSES,
+    "coverage": COVERED,
 }
 
 ROLLUPS = tuple(

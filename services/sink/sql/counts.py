@@ -1,8 +1,8 @@
-"""Counts over windows, exact at any size: hours and minutes from rollups, the edges from rows.
+"""Counts over windows, exact at any size: days, hours and minutes from rollups, the edges from rows.
 
-Arguments of all: $1 version, $2 channel and $3 subject ('' for all), then spans as arrays (bucket, grain, sign, from,
-to). A grain is 0 (rows), 1 (minutes) or 2 (hours): see windows.py. Each span is read by itself (LATERAL, and an
-aggregate within it), so the planner can neither scan a rollup nor compare each of its rows with each span.
+Arguments of all: $1 version, $2 channel and $3 subject ('' for all), then spans as arrays (number, grain, sign, from,
+to). A grain is 0 (rows), 1 (minutes), 2 (hours) or 3 (days): see windows.py. Each span is read by itself (LATERAL, and
+an aggregate within it), so the planner can neither scan a rollup nor compare each of its rows with each span.
 """
 
 # ruff: noqa: S608 - the pieces put together are constants of this module; every value is bound
@@ -31,6 +31,8 @@ def _sentiments(condition: str) -> str:
             sum(s.sign * c.negative)::bigint AS negative, coalesce(sum(s.sign * c.score_sum), 0)::bigint AS score_sum
         FROM {_SPANS}
         CROSS JOIN LATERAL (
+            {_sentiments_from("rollup_days", 3)}
+                UNION ALL
             {_sentiments_from("rollup_hours", 2)}
                 UNION ALL
             {_sentiments_from("rollup_minutes", 1)}
@@ -45,7 +47,15 @@ def _sentiments(condition: str) -> str:
 
 
 SENTIMENTS = _sentiments("true")
-"""By bucket."""
+"""By number."""
+
+
+def _cells(table: str, grain: int) -> str:
+    return f"""
+    SELECT 'cell', 0, '', r.positive::bigint, r.neutral::bigint, r.negative::bigint, r.score_sum, r.bucket
+    FROM {table} r
+    WHERE $11 = {grain} AND r.version_id = $1 AND r.channel = $2 AND r.subject = $3
+        AND r.bucket >= $12 AND r.bucket < $13 AND r.positive + r.neutral + r.negative > 0"""
 
 
 def _subjects_from(table: str, grain: int) -> str:
@@ -61,6 +71,8 @@ _SUBJECTS = f"""
         SELECT c.subject, sum(s.sign * c.total)::bigint AS total
         FROM {_SPANS}
         CROSS JOIN LATERAL (
+            {_subjects_from("rollup_days", 3)}
+                UNION ALL
             {_subjects_from("rollup_hours", 2)}
                 UNION ALL
             {_subjects_from("rollup_minutes", 1)}
@@ -88,6 +100,8 @@ _COVERAGE = f"""
             coalesce(sum(s.sign * n.in_flight), 0)::bigint AS in_flight
         FROM {_SPANS}
         CROSS JOIN LATERAL (
+            {_statuses_from("rollup_status_days", 3)}
+                UNION ALL
             {_statuses_from("rollup_status_hours", 2)}
                 UNION ALL
             {_statuses_from("rollup_status_minutes", 1)}
@@ -101,21 +115,27 @@ _COVERAGE = f"""
         WHERE s.number = $9"""
 
 TRENDS = f"""
-    SELECT 'bucket' AS what, b.number, '' AS subject, b.positive, b.neutral, b.negative, b.score_sum
+    SELECT 'piece' AS what, p.number, '' AS subject, p.positive, p.neutral, p.negative, p.score_sum,
+        NULL::timestamptz AS start
     FROM ({_sentiments("s.number <> $9")}
-    ) b
-    WHERE b.positive + b.neutral + b.negative > 0
+    ) p
+    WHERE (p.positive, p.neutral, p.negative, p.score_sum) <> (0, 0, 0, 0)
     UNION ALL
-    SELECT 'subject', 0, t.subject, t.total, 0, 0, 0
+    {_cells("rollup_hours", 2).strip()}
+    UNION ALL
+    {_cells("rollup_days", 3).strip()}
+    UNION ALL
+    SELECT 'subject', 0, t.subject, t.total, 0, 0, 0, NULL
     FROM ({_SUBJECTS}
     ) t
     UNION ALL
-    SELECT 'coverage', 0, '', c.completed, c.skipped, c.failed, c.in_flight
+    SELECT 'coverage', 0, '', c.completed, c.skipped, c.failed, c.in_flight, NULL
     FROM ({_COVERAGE}
     ) c
 """
-"""In one statement, since on a busy machine each waits for its turn: sentiments by bucket, the $10 most frequent
-subjects, and where the conversations stand, the latter two over the spans of the number $9."""
+"""In one statement, since on a busy machine each waits for its turn: sentiments of pieces by number, those of all hours
+or days ($11) from $12 to $13, the $10 most frequent subjects, and where the conversations stand, the latter two over
+the spans of the number $9."""
 
 PLANNED_ONCE = """
     SELECT set_config('plan_cache_mode', 'force_generic_plan', true), set_config('enable_seqscan', 'off', true)

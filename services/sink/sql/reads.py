@@ -15,7 +15,7 @@ AVAILABLE = """
 OTHER_VERSIONS = """
     SELECT v.name, c.total
     FROM analysis_versions v CROSS JOIN LATERAL (
-        SELECT coalesce(sum(r.positive + r.neutral + r.negative), 0)::bigint AS total FROM rollup_hours r
+        SELECT coalesce(sum(r.positive + r.neutral + r.negative), 0)::bigint AS total FROM rollup_days r
         WHERE r.version_id = v.version_id AND r.channel = '' AND r.subject = ''
     ) c
     WHERE v.version_id IS DISTINCT FROM $1 AND v.state <> 'retired' AND c.total > 0
@@ -66,7 +66,7 @@ STATUS_COUNTS = """
     SELECT coalesce(sum(queued), 0) AS queued, coalesce(sum(processing), 0) AS processing,
         coalesce(sum(completed), 0) AS completed, coalesce(sum(skipped), 0) AS skipped,
         coalesce(sum(failed), 0) AS failed
-    FROM rollup_status_hours WHERE channel = ''
+    FROM rollup_status_days WHERE channel = ''
 """
 
 OLDEST_UNFINISHED = """

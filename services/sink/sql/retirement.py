@@ -27,6 +27,7 @@ def _cells(table: str, which: str = "") -> str:
 CELLS = (
     _cells("rollup_minutes"),
     _cells("rollup_hours"),
+    _cells("rollup_days"),
     _cells("coverage_hours", " AND completed = 0 AND skipped = 0 AND failed = 0"),
 )
 """Counts of nothing, once no pointer is left and the changes of coverage are folded."""

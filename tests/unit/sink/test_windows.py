@@ -10,6 +10,7 @@ from services.sink.windows import (
     HOUR,
     MAX_BUCKETS,
     MINUTE,
+    STEPS,
     Grain,
     Span,
     TooManyBuckets,
@@ -17,7 +18,6 @@ from services.sink.windows import (
     bucket_starts,
     cover,
     floor_to,
-    spans_of,
 )
 
 UTC_ZONE = ZoneInfo("UTC")
@@ -39,20 +39,30 @@ def test_a_cover_counts_each_moment_of_the_window_once_and_no_other(one: datetim
 @given(moments, moments)
 def test_only_two_pieces_of_half_a_minute_are_counted_row_by_row(one: datetime, other: datetime) -> None:
     spans = list(cover(min(one, other), max(one, other)))
-    assert len(spans) <= 5
+    assert len(spans) <= 7
     assert len([span for span in spans if span.grain is Grain.ROWS]) <= 2
     for span in spans:
         if span.grain is Grain.ROWS:
             assert span.end - span.start <= MINUTE / 2 or len(spans) == 1
             continue
-        step = HOUR if span.grain is Grain.HOURS else MINUTE
+        step = STEPS[span.grain]
         assert (floor_to(span.start, step), floor_to(span.end, step)) == (span.start, span.end)
-        assert span.grain is Grain.HOURS or span.end - span.start <= HOUR
+        assert span.grain is Grain.DAYS or span.end - span.start <= 30 * step
 
 
 def test_a_window_of_whole_hours_is_one_span() -> None:
     start = datetime(2026, 3, 2, 9, tzinfo=UTC)
     assert list(cover(start, start + 5 * HOUR)) == [Span(0, Grain.HOURS, 1, start, start + 5 * HOUR)]
+
+
+def test_a_window_of_whole_days_is_one_span_and_hours_at_its_edges_are_put_right() -> None:
+    start = datetime(2026, 3, 2, tzinfo=UTC)
+    assert list(cover(start, start + 48 * HOUR)) == [Span(0, Grain.DAYS, 1, start, start + 48 * HOUR)]
+    assert set(cover(start + 22 * HOUR, start + 50 * HOUR)) == {
+        Span(0, Grain.HOURS, 1, start + 22 * HOUR, start + 24 * HOUR),
+        Span(0, Grain.DAYS, 1, start + 24 * HOUR, start + 48 * HOUR),
+        Span(0, Grain.HOURS, 1, start + 48 * HOUR, start + 50 * HOUR),
+    }
 
 
 def test_what_is_missing_to_a_whole_hour_is_taken_away() -> None:
@@ -83,16 +93,6 @@ def test_the_first_bucket_starts_with_the_window() -> None:
     window = Window(datetime(2026, 3, 2, 9, 20, tzinfo=UTC), datetime(2026, 3, 2, 11, 0, tzinfo=UTC))
     starts = bucket_starts(window, by_day=False, zone=UTC_ZONE)
     assert [start.isoformat()[11:16] for start in starts] == ["09:20", "10:00"]
-
-
-def test_spans_of_buckets_carry_the_number_of_their_bucket() -> None:
-    window = Window(datetime(2026, 3, 2, 9, 20, tzinfo=UTC), datetime(2026, 3, 2, 11, 0, tzinfo=UTC))
-    spans = spans_of(window, bucket_starts(window, by_day=False, zone=UTC_ZONE))
-    assert [(span.bucket, span.grain, span.sign) for span in spans] == [
-        (0, Grain.MINUTES, -1),
-        (0, Grain.HOURS, 1),
-        (1, Grain.HOURS, 1),
-    ]
 
 
 def test_too_many_buckets_are_refused() -> None:
