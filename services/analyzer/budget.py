@@ -203,9 +203,19 @@ class Wallet:
     def settlements(self, *, is_end: bool = False) -> list[tuple[UUID, float]]:
         """Blocks to give back now, with what of them was spent in US dollars; they are ours no longer."""
         now = self.clocks.monotonic()
-        over = [block for block in self._blocks if block.calls == 0 and (is_end or self._is_over(block, now))]
+        unused = [block for block in self._blocks if block.calls == 0]
+        in_the_way = self._in_the_way(unused)
+        over = [block for block in unused if is_end or block in in_the_way or self._is_over(block, now)]
         self._blocks = [block for block in self._blocks if block not in over]
         return [(block.reservation_id, (block.amount - block.left) / NANO) for block in over]
+
+    def _in_the_way(self, unused: list[Block]) -> list[Block]:
+        """Blocks too small for a lane that waits for money: kept, they would use up the budget that it waits for.
+
+        The largest one stays, for a lane whose calls are cheaper.
+        """
+        short = max((need.amount for need in self._needs.values() if need.is_short), default=0)
+        return sorted((block for block in unused if block.left < short), key=lambda block: block.left)[:-1]
 
     def _is_over(self, block: Block, now: float) -> bool:
         needs = [need.amount for need in self._needs.values()]

@@ -154,6 +154,20 @@ def test_a_replay_leaves_the_last_tenth_to_the_live_lane() -> None:
     assert instance.get(0.05, Lane.LIVE) is not None
 
 
+def test_what_dear_calls_leave_of_their_blocks_is_not_kept_from_the_next_ones_for_a_cheaper_lane() -> None:
+    instance = Fleet().start()
+    cheap = instance.get(0.001)
+    assert cheap is not None
+    instance.wallet.release(cheap, 0.001)
+    for _ in range(40):  # each reserves a tenth of the day's budget, and spends a thousandth
+        charge = instance.get(0.1, Lane.REPLAY)
+        assert charge is not None, instance.reserved()
+        instance.wallet.release(charge, 0.001)
+        instance.work()
+        instance.follow()
+    assert instance.reserved() < 0.5
+
+
 def test_without_a_budget_there_is_no_call() -> None:
     instance = Fleet(daily=0.0).start()
     assert instance.get(0.0001) is None
