@@ -33,7 +33,7 @@ def answer_of(
 ) -> Answer:
     """One result for each conversation of the batch; `verdicts` and weights are by position in `plan.sent`."""
     judged = dict(zip(plan.sent, verdicts, strict=True))
-    shares = dict(zip(plan.sent, _shares(usage, input_weights), strict=True))
+    shares = dict(zip(plan.sent, _shares(usage, input_weights, verdicts), strict=True))
     results: list[Finding | Refusal] = []
     for position in range(len(plan.passages)):
         source = plan.stands_for.get(position)
@@ -55,9 +55,13 @@ def answer_without(plan: Plan, detail: str, usage: Usage) -> Answer:
     return Answer(tuple(refusal if at in plan.stands_for else _indistinguishable() for at in range(size)), usage)
 
 
-def _shares(usage: Usage, input_weights: Sequence[int]) -> list[_Share]:
-    inputs = split(usage.input_tokens, input_weights)
-    outputs = split(usage.output_tokens, [1] * len(input_weights))
+def _shares(usage: Usage, input_weights: Sequence[int], verdicts: Sequence[Believed | Refusal]) -> list[_Share]:
+    """What a refused result took was paid for as well: those that are believed carry it, so nothing is lost."""
+    is_carried = [isinstance(verdict, Believed) for verdict in verdicts]
+    inputs = split(
+        usage.input_tokens, [weight * carried for weight, carried in zip(input_weights, is_carried, strict=True)]
+    )
+    outputs = split(usage.output_tokens, [int(carried) for carried in is_carried])
     tokens = max(1, usage.input_tokens + usage.output_tokens)
     return [
         _Share(given, taken, usage.cost_usd * (given + taken) / tokens)

@@ -44,6 +44,9 @@ async def test_a_bad_result_is_refused_and_hurts_no_neighbour(
     assert not answer.results[0].is_final
     assert len(findings_of(answer)) == len(TASKS) - 1
     assert_quoted(TASKS, answer)
+    found = findings_of(answer)
+    assert sum(one.cost_usd for one in found) == pytest.approx(answer.usage.cost_usd), "what was paid for is counted"
+    assert sum(one.input_tokens for one in found) == answer.usage.input_tokens
 
 
 async def test_swapped_results_are_both_refused(engine: LlmEngine, misbehave: Misbehave) -> None:
