@@ -61,7 +61,7 @@ def _price(options: LlmOptions) -> tuple[Callable[[int, int], float] | None, str
     is_listed = PRICES.get(options.model) == price
     return (
         lambda given, taken: cost_of(Usage(input_tokens=given, output_tokens=taken), price),
-        "the list price" if is_listed else f"the price in {_SETTINGS}",
+        "the list price" if is_listed else _SETTINGS,
     )
 
 
