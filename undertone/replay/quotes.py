@@ -40,7 +40,7 @@ def _money(tariff: Tariff, price: Price) -> str:
     if price.cost_usd is None or price.most_usd is None:
         return f"not known: no price is known for the model {tariff.model}; {tariff.price_from} give it"
     return (
-        f"about ${_dollars(price.cost_usd)} by {tariff.price_from} for {tariff.model}, nothing taken as cached; at most "
+        f"about ${_dollars(price.cost_usd)} by {tariff.price_from} for {tariff.model}, nothing as cached; at most "
         f"${_dollars(price.most_usd)}, if every answer is as long as it may be"
     )
 
