@@ -156,17 +156,23 @@ class Demo:
         console.print(findings(result.conversations.values()))
         console.print(took(self._seconds, time.monotonic() - self._began))
         example = next(iter(result.conversations), "ID")
-        console.print(next_steps(self._program(), *self._usual_addresses(), example, activation()))
+        addresses = self._usual_addresses()
+        steps = next_steps(self._program(), *addresses, example, activate=activation(), home=self._own_folder())
+        console.print(steps, soft_wrap=True)  # wider than the terminal is better than broken: they are to be copied
         console.print()
 
     def _who(self) -> str:
         return "analysed on this machine" if self._engine.is_offline else f"judged by {self._engine.name}"
 
     def _program(self) -> str:
-        """How the person starts us: through make, or by name; what another engine found is kept apart."""
-        program = "make" if "MAKELEVEL" in os.environ else "undertone"
-        home = min(str(self._settings.home), os.path.relpath(self._settings.home), key=len)
-        return program if self._engine.is_offline else f"UNDERTONE_HOME={home} {program}"
+        """How the person starts us: through make, or by name."""
+        return "make" if "MAKELEVEL" in os.environ else "undertone"
+
+    def _own_folder(self) -> str | None:
+        """Where what another engine found is kept, apart from the rest."""
+        if self._engine.is_offline:
+            return None
+        return min(str(self._settings.home), os.path.relpath(self._settings.home), key=len)
 
     def _usual_addresses(self) -> tuple[str, str]:
         """Where the next `up` will answer; the demo may have had to use other ports."""

@@ -1,12 +1,12 @@
 """The demo's summary: what became of the sample, how customers felt, about what, and how to go on."""
 
+import shlex
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from rich.console import Group, RenderableType
 from rich.padding import Padding
-from rich.table import Table
 from rich.text import Text
 
 from undertone.console import harmless
@@ -17,6 +17,8 @@ from undertone.views.trends import sentiment_bars, topic_bars
 
 _ALIKE = 5
 _QUOTE_CHARACTERS = 200
+_COMMAND_WIDTH = 30
+"""The longest usual command and what it does fit into 80 columns."""
 
 Insight = Mapping[str, Any]
 Conversation = Mapping[str, Any]
@@ -95,22 +97,27 @@ def took(seconds: Mapping[str, float], in_all: float) -> RenderableType:
 
 
 def next_steps(
-    program: str, ingress_url: str, read_api_url: str, example_id: str, activate: str | None = None
-) -> RenderableType:
-    """How to go on: commands, and three calls that work once the stack is up.
+    program: str,
+    ingress_url: str,
+    read_api_url: str,
+    example_id: str,
+    *,
+    activate: str | None = None,
+    home: str | None = None,
+) -> Text:
+    """How to go on: commands, and three calls that work once the stack is up. To be printed as it is, unbroken.
 
-    `activate` is what puts `undertone` on the path, where it is not there yet.
+    `activate` is what puts `undertone` on the path, where it is not there yet; `home` the state folder, where it is
+    not the usual one.
     """
-    commands = Table.grid(padding=(0, 2, 0, 0))
-    if activate is not None:
-        commands.add_row(Text(activate, style="cyan"), Text("put `undertone` on your path", style="dim"))
-    for command, effect in (
+    commands = [
+        (activate, "put `undertone` on your path"),
+        (None if home is None else f"export UNDERTONE_HOME={shlex.quote(home)}", "keep to the data of this demo"),
         (f"{program} up", "start it again with the data of this demo"),
         ("undertone insights --since 8d", "list what was found, with quotes"),
         (f"undertone show {example_id}", "read one conversation and its insight"),
-        ("undertone ingest FILE", "send conversations of your own"),
-    ):
-        commands.add_row(Text(command, style="cyan"), Text(effect, style="dim"))
+        ("undertone ingest FILE" if home is None else None, "send conversations of your own"),
+    ]
     calls = (
         f"curl '{read_api_url}/api/v1/trends?days=8'",
         f"curl {read_api_url}/api/v1/conversations/{example_id}",
@@ -118,10 +125,11 @@ def next_steps(
         "  -H 'Content-Type: application/json' \\",
         """  -d '{"text": "My parcel never came and nobody answers."}'""",
     )
-    return Group(
-        Text("How to go on", style="bold"),
-        _indented(commands),
-        Text("And while it is up, without our command", style="bold"),
-        # Wider than the terminal is better than broken: these are there to be copied.
-        *(Text(f"  {call}", style="cyan", no_wrap=True, overflow="ignore") for call in calls),
-    )
+    lines = [Text("How to go on", style="bold")]
+    lines += [_command(command, effect) for command, effect in commands if command is not None]
+    lines += [Text(), Text("And while it is up, without our command", style="bold")]
+    return Text("\n").join([*lines, *(Text(f"  {call}", style="cyan") for call in calls)])
+
+
+def _command(command: str, effect: str) -> Text:
+    return Text.assemble("  ", (f"{command:<{_COMMAND_WIDTH}}", "cyan"), (f"  {effect}", "dim"))

@@ -1,12 +1,15 @@
 import json
+import shlex
 from collections.abc import Callable
 
 import httpx
 import pytest
 
 from undertone import demo
+from undertone.console import new_output
 from undertone.demo import SAMPLE, Result, follow, sample_ids
 from undertone.errors import CommandError, UsageProblem
+from undertone.views.demo import next_steps
 
 IDS = ["a", "b", "c"]
 Answer = Callable[[], httpx.Response]
@@ -107,3 +110,20 @@ def test_the_sample_has_272_conversations_with_ids_of_their_own() -> None:
 def test_the_demo_is_exact_only_when_every_count_agrees(accepted: int, statuses: list[str], is_exact: bool) -> None:
     conversations = {name: {"status": status} for name, status in zip("abc", statuses, strict=False)}
     assert Result(3, accepted, conversations).is_exact is is_exact
+
+
+@pytest.mark.parametrize("width", [40, 80, 200])
+@pytest.mark.parametrize("home", [None, ".undertone/demo-simulator", "/home/some body/src/undertone/.undertone/demo"])
+def test_the_commands_to_go_on_with_are_whole_however_narrow_the_terminal_is(
+    width: int, home: str | None, capsys: pytest.CaptureFixture[str]
+) -> None:
+    addresses = ("http://127.0.0.1:8000", "http://127.0.0.1:8002")
+    steps = next_steps("make", *addresses, "a-1", activate=". .venv/bin/activate", home=home)
+    new_output(width).print(steps, soft_wrap=True)
+    lines = [line.strip() for line in capsys.readouterr().out.splitlines()]
+    for command in (". .venv/bin/activate ", "make up ", "undertone show a-1 "):
+        assert any(line.startswith(command) for line in lines)
+    if home is not None:
+        exported = next(line for line in lines if line.startswith("export "))
+        assert shlex.split(exported)[1] == f"UNDERTONE_HOME={home}"
+    assert "curl http://127.0.0.1:8002/api/v1/conversations/a-1" in lines
