@@ -7,11 +7,11 @@ single process ends.
 import asyncio
 import os
 import sys
-import tempfile
 from asyncio.subprocess import Process
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 
+from services.ingress.metrics_folder import metrics_folder
 from services.runtime.logs import get_logger
 from services.runtime.server import UNEXPECTED_EXIT_CODE
 
@@ -25,8 +25,8 @@ async def run_workers(count: int, environment_with: Callable[[str], Mapping[str,
 
     `environment_with` gives a worker's environment for the folder in which all of them count.
     """
-    with tempfile.TemporaryDirectory(prefix="undertone-ingress-metrics-") as metrics_folder:
-        environment = environment_with(metrics_folder)
+    with metrics_folder() as folder:
+        environment = environment_with(folder)
         workers = [await _start(environment) for _ in range(count)]
         _log.info("workers_started", pids=[worker.pid for worker in workers])
         ended = [asyncio.create_task(worker.wait()) for worker in workers]
