@@ -26,7 +26,7 @@ from undertone.dead_letters.options import (
     open_api,
     print_json,
 )
-from undertone.dead_letters.selecting import letter_id, which
+from undertone.dead_letters.selecting import shown_id, which
 from undertone.errors import UsageProblem
 from undertone.times import parse_moment
 
@@ -83,6 +83,8 @@ def list_letters(  # noqa: PLR0917 - typer reads options from parameters
     is_each = each or fingerprint is not None
     with open_api(url, key) as api:
         answer = api.get(PATH if is_each else f"{PATH}/groups", parameters)
+        if fingerprint is not None and not answer["dead_letters"]:
+            api.refuse_unknown(named)
     if as_json:
         print_json(answer)
         return
@@ -107,7 +109,7 @@ def show(  # noqa: PLR0917 - typer reads options from parameters
     if raw and sys.stdout.isatty():
         raise UsageProblem("--raw may hold what a terminal obeys; write it to a file (> record.bin) or a pipe.")
     with open_api(url, key) as api:
-        letter = api.get(f"{PATH}/{letter_id(name)}")
+        letter = api.get(f"{PATH}/{shown_id(name)}")
     if raw:
         sys.stdout.buffer.write(base64.b64decode(letter["record"]["value_base64"] or ""))
     elif as_json:

@@ -97,6 +97,8 @@ def _decide(  # noqa: PLR0917 - the options of a command
     decision = {"selection": selection, "note": note, "done_by": _who()}
     with open_api(url, key) as api:
         preview = api.post(f"{PATH}/{what}", {**decision, "dry_run": True})
+        if _count(preview) < _asked_for(selection):
+            api.refuse_unknown(selection)
         if dry_run and as_json:
             print_json(preview)
             return
@@ -110,6 +112,12 @@ def _decide(  # noqa: PLR0917 - the options of a command
         with _progress(_count(preview)) as report:
             totals = carry_out(lambda body: api.post(f"{PATH}/{what}", body), decision, report)
     _print_totals(totals, as_json=as_json)
+
+
+def _asked_for(selection: Mapping[str, object]) -> int:
+    """How many letters a selection names at least, if each name is right."""
+    ids = selection.get("dead_letter_ids")
+    return len(set(ids)) if isinstance(ids, list) else 1
 
 
 def _count(preview: Mapping[str, Any]) -> int:

@@ -5,8 +5,10 @@ from typing import Any
 
 import httpx
 
+from undertone.dead_letters.selecting import names_in_doubt, nothing_has
+from undertone.errors import CommandError
 from undertone.ingest.http_sender import retry_after_seconds
-from undertone.read_api import ReadApi
+from undertone.read_api import NotFoundError, ReadApi
 
 PATH = "/api/v1/dead-letters"
 _DECISION_TIMEOUT = httpx.Timeout(300, connect=5)
@@ -28,6 +30,18 @@ class DeadLetterApi(ReadApi):
         if answer.is_success:
             return self._members(answer)
         raise self._failure(answer)
+
+    def refuse_unknown(self, selection: Mapping[str, object]) -> None:
+        """Raise CommandError when a selection names what no dead letter has, in whatever state it is."""
+        for member, value in names_in_doubt(selection).items():
+            if not self.get(PATH, {member: value, "limit": 1})["dead_letters"]:
+                raise nothing_has(member, value)
+        ids = selection.get("dead_letter_ids")
+        for letter in ids if isinstance(ids, list) else ():
+            try:
+                self.get(f"{PATH}/{letter}")
+            except NotFoundError:
+                raise CommandError(f"There is no dead letter {letter}; nothing was done.") from None
 
     def _post_patiently(self, path: str, members: Mapping[str, object]) -> httpx.Response:
         left = _PATIENCE_SECONDS

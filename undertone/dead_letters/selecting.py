@@ -1,12 +1,14 @@
 """Which dead letters a command line means."""
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
 
-from undertone.errors import UsageProblem
+from schemas.dead_letter import DeadLetterReason
+from schemas.topics import TOPICS
+from undertone.errors import CommandError, UsageProblem
 from undertone.times import parse_moment
 
 _FINGERPRINT = re.compile(r"[0-9a-f]{12}")
@@ -43,6 +45,43 @@ def letter_id(name: str) -> str:
         raise UsageProblem(
             f"{name[:40]!r} is neither the id of a dead letter nor a fingerprint; `undertone dlq list` shows both."
         ) from None
+
+
+def shown_id(name: str) -> str:
+    """The id of the one letter to show. Raises UsageProblem."""
+    if _FINGERPRINT.fullmatch(name):
+        raise UsageProblem(f"{name} is the fingerprint of a group: `undertone dlq list {name}` lists its letters.")
+    return letter_id(name)
+
+
+_LABELS = {
+    "fingerprint": "fingerprint",
+    "reason": "reason",
+    "topic": "topic",
+    "service": "service",
+    "conversation_id": "conversation",
+}
+_NAMES_OF_THE_CONTRACT = {
+    "reason": {reason.value for reason in DeadLetterReason},
+    "topic": {topic.name for topic in TOPICS},
+    "service": {"ingress", "analyzer", "sink"},
+}
+
+
+def names_in_doubt(selection: Mapping[str, object]) -> dict[str, str]:
+    """Members of a selection whose value may be a slip of the pen: what the contract does not have."""
+    return {
+        member: str(selection[member])
+        for member in _LABELS
+        if member in selection and selection[member] not in _NAMES_OF_THE_CONTRACT.get(member, ())
+    }
+
+
+def nothing_has(member: str, value: str) -> CommandError:
+    """No dead letter, in whatever state, has this name."""
+    known = _NAMES_OF_THE_CONTRACT.get(member)
+    there_are = f"there are {', '.join(sorted(known))}" if known else "`undertone dlq list --any-state` shows all"
+    return CommandError(f"No dead letter has the {_LABELS[member]} {value[:80]!r}; {there_are}.")
 
 
 def selection_of(

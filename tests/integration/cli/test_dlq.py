@@ -4,6 +4,7 @@ import asyncio
 import json
 from collections.abc import AsyncIterator
 from pathlib import Path
+from uuid import UUID
 
 import pytest
 
@@ -113,6 +114,14 @@ MISTAKES = (
     (("list", "--since", "soon"), "--since is 'soon'"),
     (("list", "--reason", "no such reason"), "reason"),
     (("show", "00000000-0000-0000-0000-000000000000"), "no dead letter under this id"),
+    (("show", "abcdefabcdef"), "abcdefabcdef is the fingerprint of a group: `undertone dlq list abcdefabcdef`"),
+    (("list", "abcdefabcdef"), "No dead letter has the fingerprint 'abcdefabcdef'"),
+    (("redrive", "abcdefabcdef", "--yes"), "No dead letter has the fingerprint 'abcdefabcdef'"),
+    (("redrive", "abcdefabcdef", "--dry-run", "--json"), "No dead letter has the fingerprint 'abcdefabcdef'"),
+    (("drop", "--reason", "llm_eror", "--yes"), "No dead letter has the reason 'llm_eror'; there are "),
+    (("drop", "--topic", "received", "--yes"), "No dead letter has the topic 'received'; there are "),
+    (("drop", "--conversation", "nobody", "--yes"), "No dead letter has the conversation 'nobody'"),
+    (("drop", str(POISON.letter.id), str(UUID(int=7)), "--yes"), f"There is no dead letter {UUID(int=7)}; nothing"),
 )
 
 
@@ -123,3 +132,6 @@ async def test_what_cannot_be_meant_is_one_sentence(api: Deployment) -> None:
         assert ended.code in {1, 2}
         assert problem in ended.err
         assert len(ended.err.splitlines()) == 1
+    assert await state_counts(api) == {"waiting": 4}
+    for known in ("--reason", "unstorable"), ("--service", "ingress"), ("--topic", "conversations.analyzed.v1"):
+        assert (await ops.run("dlq", "redrive", *known, "--yes")).code == 0
