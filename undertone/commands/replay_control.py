@@ -50,7 +50,7 @@ def pause(name: Name) -> None:
 
 
 def cancel(name: Name) -> None:
-    """End a replay for good. What is on the replay lane already will still be analysed."""
+    """End a replay for good. What is on the lane already will still be analysed, unless its version is retired."""
     plans = open_plans()
     if plans.load(name).state.has_ended:
         raise UsageProblem(f"The replay {name} has ended: it is {plans.load(name).state.value}.")

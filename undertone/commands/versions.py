@@ -187,6 +187,10 @@ def retire(
         what = "leaves the list: nothing was ever found under it."
     elif not done["changed"]:
         what = "was retired before."
+    elif found is None:
+        what = (
+            "is retired: what waits for it on the replay lane is not analysed. Retire it again to take it off the list."
+        )
     else:
         what = "is retired. What it found is deleted in the background; what is asked for under it is not analysed."
     tell(f"{version} {what}{_untold(done['announced'])}")

@@ -17,7 +17,10 @@ def end_lines(replay: Replay) -> list[str]:
         case State.DONE:
             lines.append("Done. Analyzers take them behind live traffic; `undertone status` shows how many wait.")
         case State.CANCELLED:
-            lines.append("Cancelled: nothing more is sent. What is on the lane already will still be analysed.")
+            lines.append(
+                "Cancelled: nothing more is sent. What is on the lane already will still be analysed, unless its "
+                "version is retired."
+            )
         case _:
             lines.append(
                 f"Paused. `undertone replay resume {replay.name}` goes on, "

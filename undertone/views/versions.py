@@ -32,13 +32,19 @@ def versions_table(found: Members) -> RenderableType:
             Text(one["state"], style=_STATES.get(one["state"], "")),
             _live(one),
             *(f"{counts[name]:,}" for name in ("completed", "skipped", "failed")),
-            f"{one['in_flight']:,}",
-            Text(f"{one['missing']:,}", style="yellow" if one["missing"] else ""),
+            *_to_come(one),
             f"${one['cost_usd']:,.2f}",
         )
     if found["announced"]:
         return table
     return Group(table, Text("The analyzers have not been told the last decision yet: Kafka does not answer."))
+
+
+def _to_come(one: Members) -> tuple[Text, Text]:
+    """What is in flight and what is missing; of a retired version nothing is awaited."""
+    if one["state"] == "retired":
+        return Text(), Text()
+    return Text(f"{one['in_flight']:,}"), Text(f"{one['missing']:,}", style="yellow" if one["missing"] else "")
 
 
 def _live(one: Members) -> Text:

@@ -76,6 +76,11 @@ def test_the_list_has_one_line_a_version_on_80_columns() -> None:
     assert "1,234,567" in text
 
 
+def test_of_a_retired_version_nothing_is_said_to_be_missing() -> None:
+    text = shown(versions_table(all_versions(a_version("gone", state="retired", missing=987_654))))
+    assert "987,654" not in text
+
+
 def test_a_comparison_shows_quotes_made_harmless_and_what_is_undefined() -> None:
     text = shown(diff_view(a_diff()))
     assert "\x1b" not in text
