@@ -146,10 +146,15 @@ def _share_of_replays(tariff: Tariff, beside: Beside, mean_tokens: float) -> flo
 
 
 def _fleet(tariff: Tariff, beside: Beside, mean_tokens: float, share: float) -> Fleet:
-    largest = max(1, min(tariff.largest_batch, int(tariff.batch_tokens / mean_tokens)))
+    calls_per_second = tariff.calls_per_second * share
+    largest = min(tariff.largest_batch, int(tariff.batch_tokens / mean_tokens))
+    if beside.replay_per_second:  # of what comes slowly no more goes into a call than waits when it may start
+        slot = beside.instances / calls_per_second if calls_per_second else 0.0
+        largest = min(largest, int(beside.replay_per_second / beside.instances * max(tariff.window_seconds, slot)))
+    largest = max(1, largest)
     return Fleet(
         instances=beside.instances,
-        calls_per_second=tariff.calls_per_second * share,
+        calls_per_second=calls_per_second,
         first_batch=min(tariff.first_batch, largest),
         largest_batch=largest,
         most_in_flight=tariff.most_in_flight,

@@ -63,6 +63,11 @@ def test_a_batch_holds_no_more_than_its_tokens() -> None:
     assert price.calls == 10
 
 
+def test_what_is_sent_slowly_is_analysed_in_small_batches() -> None:
+    calls = [price_of(tally_of(300), TARIFF, Beside(replay_per_second=rate)).calls for rate in (0, 2_000, 40, 2)]
+    assert calls == [6, 6, 30, 300], "a window's worth is 10 at 40 a second, and 1 at 2"
+
+
 def test_the_tokens_of_a_minute_may_be_the_narrower_limit() -> None:
     price = price_of(tally_of(1_000), replace(TARIFF, tokens_per_minute=1_000), ALONE)
     assert price.hours == pytest.approx(price.tokens / 1_000 / 60)
