@@ -26,15 +26,16 @@ OpenResources = Callable[[IngressSettings], AbstractAsyncContextManager[Resource
 def create_app(settings: IngressSettings, open_resources: OpenResources = open_resources) -> FastAPI:
     """The application; its lifespan opens the resources. Raises ValueError when API_KEYS is malformed."""
     windows = windows_of(settings.redis_url, "ingress")
+    opened: Resources | None = None
 
     @asynccontextmanager
-    async def lifespan(app: FastAPI) -> AsyncIterator[None]:
-        async with aclosing(windows), open_resources(settings) as resources:
-            app.state.resources = resources
+    async def lifespan(_: FastAPI) -> AsyncIterator[None]:
+        nonlocal opened
+        async with aclosing(windows), open_resources(settings) as opened:
             yield
 
     def resources() -> Resources:
-        opened: Resources = app.state.resources
+        assert opened is not None  # nothing is served before
         return opened
 
     proxies = TrustedProxies.parse(settings.trusted_proxies)

@@ -4,6 +4,7 @@ import json
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import cache
 from typing import Any, NamedTuple, cast
 
 from schemas.conversation_received import ConversationReceived
@@ -19,7 +20,7 @@ from services.ingress.sends import Sends, Sent
 from services.runtime.problems import FieldProblem, Problem
 from services.runtime.publisher import Record
 from services.runtime.random_ids import random_ids
-from services.runtime.record_batches import NumberedHeaders, encoded_headers
+from services.runtime.record_batches import HeaderTemplate, NumberedHeaders
 
 RETRY_AFTER_SECONDS = 2
 _UNKNOWN = "Kafka did not acknowledge in time, so whether it has the conversation is unknown"
@@ -79,9 +80,14 @@ class Intake:
         chosen = _choose_id(posted, sender, None, receipt)
         if isinstance(chosen, Refusal):
             raise chosen.problem()
-        headers = self._headers(sender, receipt)
         key = chosen.encode()
-        sent = await self.sends.send(Record(key, value_of(posted, key, receipt), encoded_headers(headers)))
+        headers = _headers_of_single(self.source).filled(
+            random_ids.hex(32).encode(),
+            receipt.text.encode(),
+            (sender.traceparent or _new_traceparent()).encode(),
+            sender.correlation_id.encode(),
+        )
+        sent = await self.sends.send(Record(key, value_of(posted, key, receipt), headers))
         if sent is Sent.ACKNOWLEDGED:
             _accepted_single.inc()
             return chosen
@@ -101,7 +107,7 @@ class Intake:
         return cast("list[str]", chosen) if acknowledged == len(chosen) else _outcomes(chosen, sent)
 
     def _headers(self, sender: Sender, receipt: Receipt) -> list[tuple[str, bytes]]:
-        """The headers of the events of one request; of many, each event's id is made unique by its number."""
+        """The headers of the events of one bulk request; each event's id is made unique by its number."""
         return headers_of_original(
             ConversationReceived.type,
             event_id=random_ids.hex(32),
@@ -110,6 +116,15 @@ class Intake:
             correlation_id=sender.correlation_id,
             traceparent=sender.traceparent or _new_traceparent(),
         )
+
+
+@cache
+def _headers_of_single(source: str) -> HeaderTemplate:
+    """The headers of single posts: their id, time, trace and correlation id are filled in."""
+    headers = headers_of_original(
+        ConversationReceived.type, event_id="", source=source, time="", correlation_id="", traceparent=""
+    )
+    return HeaderTemplate([(name, content or None) for name, content in headers])
 
 
 def _new_traceparent() -> str:

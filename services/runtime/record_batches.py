@@ -50,6 +50,32 @@ def encoded_some(headers: Iterable[tuple[str, bytes]]) -> bytes:
     return b"".join(parts)
 
 
+class HeaderTemplate:
+    """Headers of which most are the same in every record: None stands for the contents of those that are not."""
+
+    __slots__ = ("_after", "_before")
+
+    def __init__(self, headers: Sequence[tuple[str, bytes | None]]) -> None:
+        parts, self._before = [_varints[len(headers)]], []
+        for name, content in headers:
+            encoded = name.encode()
+            parts += (_varints[len(encoded)], encoded)
+            if content is None:
+                self._before.append(b"".join(parts))
+                parts = []
+            else:
+                parts += (_varints[len(content)], content)
+        self._after = b"".join(parts)
+
+    def filled(self, *contents: bytes) -> bytes:
+        """The encoded headers with these contents, in the order of their places."""
+        parts: list[bytes] = []
+        for before, content in zip(self._before, contents, strict=True):
+            parts += (before, _varints[len(content)], content)
+        parts.append(self._after)
+        return b"".join(parts)
+
+
 class NumberedHeaders:
     """Headers that differ in one only, which ends with a number: those of the events of one request."""
 

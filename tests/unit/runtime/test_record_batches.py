@@ -4,7 +4,7 @@ from aiokafka.producer.message_accumulator import BatchBuilder
 from hypothesis import given
 from hypothesis import strategies as st
 
-from services.runtime.record_batches import NumberedHeaders, Record, RecordBatch, encoded_headers
+from services.runtime.record_batches import HeaderTemplate, NumberedHeaders, Record, RecordBatch, encoded_headers
 from tests.fakes import as_read
 
 LIMIT = 4096
@@ -71,3 +71,19 @@ def test_numbered_headers_are_the_headers_with_a_number(given: list[tuple[str, b
         for number in numbers
     ]
     assert NumberedHeaders(given, place, digits=3).of_each(numbers) == expected
+
+
+@given(st.lists(st.tuples(names, st.binary(max_size=150), st.booleans()), max_size=8))
+def test_a_filled_template_is_the_headers_with_what_was_filled_in(given: list[tuple[str, bytes, bool]]) -> None:
+    template = HeaderTemplate([(name, None if varies else content) for name, content, varies in given])
+    filled = template.filled(*(content for _, content, varies in given if varies))
+    assert filled == encoded_headers([(name, content) for name, content, _ in given])
+
+
+def test_a_batch_that_is_closed_or_on_its_way_takes_no_more() -> None:
+    for end in (RecordBatch.close, lambda batch: batch._set_producer_state(1, 0, 0)):
+        batch = RecordBatch(LIMIT)
+        assert batch.add([Record(b"k", b"v", encoded_headers([]))]) == 1
+        end(batch)
+        assert batch.add([Record(b"k", b"v", encoded_headers([]))]) == 0
+        assert batch.record_count() == 1
