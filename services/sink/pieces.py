@@ -60,7 +60,7 @@ def pieces_of(window: Window, starts: Sequence[datetime], *, by_day: bool) -> Pi
     wholes = [nearest(edge, step) for edge in edges]
     corrections: dict[tuple[datetime, datetime], dict[int, int]] = {}
     for bucket, ((start, end), (first, last)) in enumerate(zip(pairwise(edges), pairwise(wholes), strict=True)):
-        if last - first != step or first in pieces.cells:
+        if last - first != step:
             pieces.add(start, end, {bucket: 1})
             continue
         pieces.cells[first] = bucket

@@ -12,7 +12,9 @@ Row = Mapping[str, Any]
 
 def time_text(moment: datetime | None) -> str | None:
     """ISO 8601 in UTC."""
-    return None if moment is None else moment.astimezone(UTC).isoformat().replace("+00:00", "Z")
+    if moment is None:
+        return None
+    return (moment if moment.tzinfo is UTC else moment.astimezone(UTC)).isoformat().replace("+00:00", "Z")
 
 
 def insight_members(row: Row, version: str) -> dict[str, JsonValue]:

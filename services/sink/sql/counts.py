@@ -117,9 +117,15 @@ _COVERAGE = f"""
 TRENDS = f"""
     SELECT 'piece' AS what, p.number, '' AS subject, p.positive, p.neutral, p.negative, p.score_sum,
         NULL::timestamptz AS start
-    FROM ({_sentiments("s.number <> $9")}
+    FROM ({_sentiments("s.number <> $9 AND s.grain <> 2")}
     ) p
     WHERE (p.positive, p.neutral, p.negative, p.score_sum) <> (0, 0, 0, 0)
+    UNION ALL
+    SELECT 'piece', s.number, '', c.positive, c.neutral, c.negative, c.score_sum::bigint, NULL
+    FROM {_SPANS}
+    CROSS JOIN LATERAL ({_sentiments_from("rollup_hours", 2)}
+    ) c (positive, neutral, negative, score_sum)
+    WHERE s.number <> $9 AND s.grain = 2 AND c.score_sum IS NOT NULL
     UNION ALL
     {_cells("rollup_hours", 2).strip()}
     UNION ALL
@@ -135,7 +141,8 @@ TRENDS = f"""
 """
 """In one statement, since on a busy machine each waits for its turn: sentiments of pieces by number, those of all hours
 or days ($11) from $12 to $13, the $10 most frequent subjects, and where the conversations stand, the latter two over
-the spans of the number $9."""
+the spans of the number $9. Pieces have numbers and signs of their own; there may be hundreds of hours (the edges of
+another zone's days), so that those are read in the plainest way."""
 
 PLANNED_ONCE = """
     SELECT set_config('plan_cache_mode', 'force_generic_plan', true), set_config('enable_seqscan', 'off', true)
