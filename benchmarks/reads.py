@@ -48,6 +48,8 @@ ORDINARY: dict[str, tuple[InsightFilters, str]] = {
     "a frequent word": (InsightFilters(1, words=("parcel",)), "newest"),
     "two words of a topic": (InsightFilters(1, topic="baggage", words=("suitcase", "money")), "newest"),
     "a rare word": (InsightFilters(1, words=("4711",)), "newest"),
+    "most negative of a content topic": (InsightFilters(1, topic="customer_support"), "most_negative"),
+    "words that nobody says there": (InsightFilters(1, topic="baggage", words=("parcel",)), "newest"),
     "a word that nobody said": (InsightFilters(1, words=("xylophone",)), "newest"),
 }
 
@@ -81,7 +83,7 @@ async def keyset_page(side: Side, connection: Any) -> None:
     place = Cursor(extent, micros_of(extent.start + extent.length * side.chance.uniform(0.01, 1)), "~")
     found = await open_list(connection, InsightFilters(1), extent, extent)
     total = await found.total()
-    assert len(await found.page(NEWEST, limit=LIMIT, after=place, total=total)) == LIMIT
+    assert len((await found.page(NEWEST, limit=LIMIT, after=place, total=total)).rows) == LIMIT
 
 
 async def total_count(side: Side, connection: Any) -> None:
@@ -164,10 +166,11 @@ async def _told(side: Side, name: str, filters: InsightFilters, order: str) -> s
             async with connection.transaction(isolation="repeatable_read", readonly=True):
                 found = await open_list(connection, filters, side.extent, side.extent)
                 total = await found.total()
-                rows = await found.page(ORDERS[order], limit=LIMIT, after=None, total=total)
+                page = await found.page(ORDERS[order], limit=LIMIT, after=None, total=total)
             times.append((time.perf_counter() - begun) * 1000)
     count = f"{total.count:,}" if total.is_exact else f"more than {total.count:,}"
-    return f"{name}: {median(times):.0f} ms for {len(rows)} of {count}, with the count"
+    end = "" if page.goes_on_at is None else ", and a cursor to search on from"
+    return f"{name}: {median(times):.0f} ms for {len(page.rows)} of {count}, with the count{end}"
 
 
 async def _filled(opened: AsyncExitStack, server: str, name: str | None, insights: int) -> str:

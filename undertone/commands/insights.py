@@ -100,6 +100,8 @@ def insights(  # noqa: PLR0917 - typer reads options from parameters
     if as_json:
         _print_json(answer)
         return
+    while not answer.get("insights") and (cursor := (answer.get("metadata") or {}).get("next_cursor")):
+        answer = _get("/api/v1/insights", {**parameters, "cursor": cursor}, url, key)  # a search that takes its time
     found = answer.get("insights") or []
     metadata = answer.get("metadata") or {}
     if not found:

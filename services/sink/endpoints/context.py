@@ -58,6 +58,12 @@ class Paging:
             return None
         return write_cursor(cursor_of(rows[limit - 1], self.window), self.question, self.key)
 
+    def cursor_at(self, goes_on_at: float | None) -> str | None:
+        """The cursor of a page that begins at this sort value; None where the list came to its end."""
+        if goes_on_at is None:
+            return None
+        return write_cursor(Cursor(self.window, goes_on_at, ""), self.question, self.key)
+
 
 def page_of(
     asked: WindowParameters, filters: Mapping[str, object], cursor: str | None, now: datetime, key: str

@@ -20,7 +20,8 @@ from services.sink.reads.insights import (
     read_other_versions,
 )
 from services.sink.reads.members import insight_members, time_text
-from services.sink.reads.pages import Total, cursor_after, open_list
+from services.sink.reads.pages import cursor_after, open_list
+from services.sink.reads.totals import Total
 from services.sink.versioning.coverage import missing_under
 from services.sink.versions import KnownVersions, read_versions
 
@@ -36,6 +37,8 @@ def insights_router(context: ReadContext) -> APIRouter:
     @router.get(
         "",
         summary="Insights of a window",
+        description="Where filters leave little of much, a page may end its search after some seconds, with fewer than "
+        "`limit` insights or none, and go on all the same: follow `next_cursor`.",
         responses=documented.example(documented.INSIGHT_PAGE, 304),
         dependencies=[reader],
     )
@@ -48,15 +51,17 @@ def insights_router(context: ReadContext) -> APIRouter:
             extent = await read_extent(connection, filters.version_id)
             found = await open_list(connection, filters, paging.window, extent)
             total = await found.total()
-            rows = await found.page(ORDERS[asked.order], limit=asked.limit + 1, after=paging.after, total=total)
+            rows, goes_on_at = await found.page(
+                ORDERS[asked.order], limit=asked.limit + 1, after=paging.after, total=total
+            )
             others = await read_other_versions(connection, filters.version_id, extent)
             version = version_of(asked, versions)
             missing = await missing_under(connection, versions, version)
         metadata = {
-            **_totals(total),
+            **_totals(total, len(rows[: asked.limit])),
             **_window(paging),
             "returned_count": min(len(rows), asked.limit),
-            "next_cursor": paging.next_cursor(rows, asked.limit, cursor_after),
+            "next_cursor": paging.next_cursor(rows, asked.limit, cursor_after) or paging.cursor_at(goes_on_at),
             "available": available_members(extent),
             "other_versions": others,
             "analysis_version": version,
@@ -125,8 +130,9 @@ def _question(asked: InsightParameters, versions: KnownVersions) -> dict[str, An
     return {"list": "insights", **filters, "analysis_version": version_of(asked, versions)}
 
 
-def _totals(total: Total) -> dict[str, Any]:
-    return {"total_count": total.count, "count_is_exact": total.is_exact}
+def _totals(total: Total, shown: int) -> dict[str, Any]:
+    """A count that was given up may have seen less than the page that it is told with."""
+    return {"total_count": total.count if total.is_exact else max(total.count, shown), "count_is_exact": total.is_exact}
 
 
 def _window(paging: Paging) -> dict[str, Any]:

@@ -111,7 +111,8 @@ def range_parts(
 
 
 def cut(window: Window, after: Cursor | None) -> Window:
-    """What of the window can follow the cursor's row."""
+    """What of the window can follow the cursor's row, or its moment where no row is named."""
     if after is None:
         return window
-    return Window(window.start, min(window.end, moment_of(int(after.after)) + timedelta(microseconds=1)))
+    rest = timedelta(microseconds=1 if after.conversation_id else 0)
+    return Window(window.start, min(window.end, moment_of(int(after.after)) + rest))

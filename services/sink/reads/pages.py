@@ -4,14 +4,11 @@ The choice rests on exact counts from rollups. The newest are read through the m
 rare words come from the index of words; other orders sort what is few, and merge the first of each day of what is many.
 """
 
-import asyncio
 from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from functools import partial
 from typing import Any
-
-from asyncpg import QueryCanceledError
 
 from services.sink.cursors import Cursor, micros_of
 from services.sink.reads.counts import CountedCells, minutes_with, sentiment_counts
@@ -19,14 +16,12 @@ from services.sink.reads.filters import NEWEST, InsightFilters, Order, cut
 from services.sink.reads.members import Row
 from services.sink.reads.routes import Routes, Statement
 from services.sink.reads.slices import slices
+from services.sink.reads.stretches import WHOLE, Found, Patience, Stretch, Stretches
+from services.sink.reads.totals import COUNTED_UP_TO, Total, counted, counted_slowly, counted_with_patience
 from services.sink.reads.words import read_words
 from services.sink.sql import pages as sql
 from services.sink.windows import Window, days_of
 
-COUNTED_UP_TO = 10_000
-"""How far matches are counted for filters that no rollup covers."""
-_COUNTING_SECONDS = 0.5
-"""How long such a count may take when words are frequent and have to be looked for row by row."""
 _SURE_AT_MOST = 40_000
 """At most so many are read by their confidence."""
 _SORTED_AT_MOST = 10_000
@@ -36,16 +31,10 @@ _DAYS_AT_ONCE = 60
 """Days of one statement: to plan for more takes longer than to ask twice."""
 _STREAM_ROWS = 500
 _SLICE_ROWS = 5_000
+_ASKED_AT_ONCE = 20_000
+"""Rows of one statement that are asked for their words or confidence: half a second."""
 _NOT_ALL_MATCH = 4
 """Where rollups do not know all filters, each slice is so much larger than the one before."""
-
-
-@dataclass(frozen=True, slots=True)
-class Total:
-    """How many match; when it is not exact, there are more than this."""
-
-    count: int
-    is_exact: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,56 +62,30 @@ class InsightList:
             return Total(self.rows)
         limit = COUNTED_UP_TO + 1
         if self._says_rare_words(limit):
-            return await self._counted_by_words(limit) or await self._counted_slowly(limit)
+            by_words = await counted_with_patience(self.connection, self.routes.saying(limit=limit))
+            return by_words or await self._counted_slowly(limit)
         if self.sure is None:
             return await self._counted_slowly(limit)
         if not self.filters.are_narrow:
             return Total(min(self.sure, COUNTED_UP_TO), is_exact=self.sure <= COUNTED_UP_TO)
         return await (
-            self._counted(self.routes.confident(self.days, limit=limit))
+            counted(self.connection, self.routes.confident(self.days, limit=limit))
             if self._are_few_sure
             else self._counted_slowly(limit)
         )
 
-    async def _counted(self, statement: Statement) -> Total:
-        found = await self.connection.fetchval(statement.count, *statement.values)
-        return Total(min(found, COUNTED_UP_TO), is_exact=found <= COUNTED_UP_TO)
-
-    async def _counted_by_words(self, limit: int) -> Total | None:
-        """None when it takes too long: words that are frequent each may be rare together, and nobody knows before."""
-        transaction = self.connection.transaction()
-        await transaction.start()
-        try:
-            await self.connection.fetchval(sql.PATIENCE, _COUNTING_SECONDS)
-            return await self._counted(self.routes.saying(limit=limit))
-        except QueryCanceledError:
-            return None
-        finally:
-            await transaction.rollback()  # to where it began: the patience ends with it
-
     async def _counted_slowly(self, limit: int) -> Total:
-        """Slice by slice until the bound, or until it takes too long: then there are more than were counted."""
-        clock = asyncio.get_running_loop().time
-        until = clock() + _COUNTING_SECONDS
-        found, is_late = 0, False
-        async for ranges in self._slices(self.routes.window, _SLICE_ROWS, growth=1):
-            if is_late:
-                return Total(found, is_exact=False)
-            statement = self.routes.in_ranges(ranges, limit=limit - found)
-            found += await self.connection.fetchval(statement.count, *statement.values)
-            if found >= limit:
-                return Total(COUNTED_UP_TO, is_exact=False)
-            is_late = clock() > until
-        return Total(found)
+        ranges = self._slices(self.routes.window, _SLICE_ROWS, growth=1)
+        return await counted_slowly(self.connection, self.routes, ranges, limit)
 
-    async def page(self, order: Order, *, limit: int, after: Cursor | None, total: Total) -> list[Row]:
+    async def page(self, order: Order, *, limit: int, after: Cursor | None, total: Total) -> Found:
         """At most `limit` rows that follow the cursor's; `sort_value` is what a cursor carries."""
         if total.is_exact and total.count == 0:
-            return []
+            return Found([])
         if self._is_by_words(limit if order is NEWEST else limit + len(self.days), total):
-            return await self._fetch(self.routes.saying(order, limit=limit, after=after))
+            return Found(await self._fetch(self.routes.saying(order, limit=limit, after=after)))
         if self._are_few_sure:
-            return await self._fetch(self.routes.confident(self.days, order, limit=limit, after=after))
+            return Found(await self._fetch(self.routes.confident(self.days, order, limit=limit, after=after)))
         if order is NEWEST:
             return await self._newest(limit, after)
         return await self._in_order(order, limit, after)
@@ -131,15 +94,15 @@ class InsightList:
         """What was counted by words is few: reading them is no dearer, whatever the planner had believed."""
         return self._says_rare_words(wanted) or (total.is_exact and self._says_rare_words(COUNTED_UP_TO + 1))
 
-    async def _in_order(self, order: Order, limit: int, after: Cursor | None) -> list[Row]:
+    async def _in_order(self, order: Order, limit: int, after: Cursor | None) -> Found:
         """Sentiment by sentiment by the sooner route: a topic that is frequent may have hardly a negative insight."""
         sorted_ones = [one for one in await self._sorted_sooner(limit) if self.by_sentiment[one]]
         others = [one for one in self.routes.sentiments if self.by_sentiment[one] and one not in sorted_ones]
-        rows = await self._merged(others, order, limit, after) if others else []
+        rows, goes_on_at = await self._merged(others, order, limit, after) if others else Found([])
         for sentiment in sorted_ones:
             rows += await self._of(sentiment)._sorted(order, limit, after)  # noqa: SLF001 - a part of this list
         rows.sort(key=lambda row: (row["sort_value"], row["conversation_id"]), reverse=order.is_descending)
-        return rows[:limit]
+        return Found([row for row in rows[:limit] if goes_on_at is None or row["sort_value"] < goes_on_at], goes_on_at)
 
     async def _sorted_sooner(self, limit: int) -> list[str]:
         """The sentiments of which all that match are read and sorted sooner than the first are found in their order.
@@ -169,18 +132,20 @@ class InsightList:
         ranges = [one async for some in self._slices(self.routes.window, self.rows) for one in some]
         return await self._fetch_unsorted([self.routes.in_ranges(ranges, order, limit=limit, after=after)])
 
-    async def _newest(self, limit: int, after: Cursor | None) -> list[Row]:
+    async def _newest(self, limit: int, after: Cursor | None) -> Found:
         window = cut(self.routes.window, after)
         if self.filters.are_in_rollups and not self.filters.are_narrow:
-            return await self._fetch(self.routes.in_ranges([window], limit=limit, after=after))
+            return Found(await self._fetch(self.routes.in_ranges([window], limit=limit, after=after)))
         rows: list[Row] = []
-        words = self.routes.words
+        words, patience = self.routes.words, Patience()
         async for ranges in self._slices(window, words.rows_until(limit) if words else limit):
             rows += await self._fetch(self.routes.in_ranges(ranges, limit=limit - len(rows), after=after))
             after = None  # it cuts the newest range only
             if len(rows) >= limit:
                 break
-        return rows
+            if patience.is_over and ranges[-1].start > window.start:
+                return Found(rows, micros_of(ranges[-1].start))
+        return Found(rows)
 
     async def stream(self) -> AsyncIterator[Row]:
         """All that match, newest first, by cursors of the server: memory stays the same however many there are."""
@@ -203,17 +168,36 @@ class InsightList:
 
     def _slices(self, window: Window, rows: int, *, growth: int = _NOT_ALL_MATCH) -> AsyncIterator[list[Window]]:
         read = partial(minutes_with, self.connection, self.filters)
-        return slices(read, window, rows, growth=1 if self.filters.are_in_rollups else growth)
+        return slices(read, window, rows, growth=1 if self.filters.are_in_rollups else growth, most=_ASKED_AT_ONCE)
 
     async def _fetch(self, statement: Statement) -> list[Row]:
         rows: list[Row] = await self.connection.fetch(statement.insights, *statement.values)
         return rows
 
-    async def _merged(self, sentiments: Sequence[str], order: Order, limit: int, after: Cursor | None) -> list[Row]:
+    async def _merged(self, sentiments: Sequence[str], order: Order, limit: int, after: Cursor | None) -> Found:
+        """From the index of the order; where not all rows match, stretch by stretch."""
+        if self.filters.are_in_rollups and self.filters.topic is None and self.filters.channel is None:
+            return Found(await self._merged_of(sentiments, order, WHOLE, limit, after))
+        rows: list[Row] = []
+        patience = Patience()
+        for stretch in Stretches(order, after.after if after else None, patience):
+            rows += await self._merged_of(sentiments, order, stretch, limit - len(rows), after)
+            if len(rows) >= limit:
+                break
+            if patience.is_over and stretch.high is not None:
+                return Found(rows, stretch.high)
+        return Found(rows)
+
+    async def _merged_of(
+        self, sentiments: Sequence[str], order: Order, stretch: Stretch, limit: int, after: Cursor | None
+    ) -> list[Row]:
         parts = [self.days[low : low + _DAYS_AT_ONCE] for low in range(0, len(self.days), _DAYS_AT_ONCE)]
-        return await self._fetch_unsorted(
-            [self.routes.merged(days, sentiments, order, limit=limit, after=after) for days in parts]
+        rows = await self._fetch_unsorted(
+            [self.routes.merged(days, sentiments, order, stretch, limit=limit, after=after) for days in parts]
         )
+        if len(parts) > 1:
+            rows.sort(key=lambda row: (row["sort_value"], row["conversation_id"]), reverse=order.is_descending)
+        return rows[:limit]
 
     async def _fetch_unsorted(self, statements: Sequence[Statement]) -> list[Row]:
         """What each range or day begins with comes from the index that has its order, whatever else the planner likes.

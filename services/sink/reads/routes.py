@@ -8,6 +8,7 @@ from typing import Any
 from services.sink.cursors import Cursor
 from services.sink.reads.conditions import Conditions
 from services.sink.reads.filters import NEWEST, InsightFilters, Order, add_window, conditions_of, later, range_parts
+from services.sink.reads.stretches import WHOLE, Stretch
 from services.sink.reads.words import SearchedWords
 from services.sink.sql import pages as sql
 from services.sink.windows import Window
@@ -62,12 +63,17 @@ class Routes:
         days: Sequence[datetime],
         sentiments: Sequence[str],
         order: Order,
+        stretch: Stretch = WHOLE,
         *,
         limit: int,
         after: Cursor | None = None,
     ) -> Statement:
-        """The first of days and sentiments, from the order's own index."""
+        """The first of days and sentiments, from the order's own index, within a stretch of its values."""
         conditions = self._conditions(order, after)
+        if stretch.low is not None:
+            conditions.add(f"o.{order.column} >= {{low}}", low=stretch.low)
+        if stretch.high is not None:
+            conditions.add(f"o.{order.column} < {{high}}", high=stretch.high)
         self._add_says(conditions)
         text, last = str(conditions), conditions.bind(limit)
         names = [conditions.bind(name) for name in sentiments]

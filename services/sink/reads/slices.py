@@ -26,10 +26,13 @@ ReadMinutes = Callable[[Window, int], Awaitable[Sequence[Minute]]]
 """The last minutes of a window that hold something, newest first, at most so many."""
 
 
-async def slices(read: ReadMinutes, window: Window, rows: int, *, growth: int = 1) -> AsyncIterator[list[Window]]:
+async def slices(
+    read: ReadMinutes, window: Window, rows: int, *, growth: int = 1, most: int | None = None
+) -> AsyncIterator[list[Window]]:
     """Ranges from the window's end to its start, each time such as hold at least `rows` rows (the last time fewer).
 
-    Where a further filter leaves less of them, `growth` makes each time so much larger than the one before.
+    Where a further filter leaves less of them, `growth` makes each time so much larger than the one before, up to
+    `most` rows.
     """
     taken: list[Minute] = []
     found = 0
@@ -39,7 +42,8 @@ async def slices(read: ReadMinutes, window: Window, rows: int, *, growth: int = 
         found += 0 if is_cut else minute.total  # of a minute at the window's edge nobody knows how many lie inside
         if found >= rows:
             yield ranges_of(taken, window)
-            taken, found, rows = [], 0, rows * growth
+            taken, found = [], 0
+            rows = max(rows, min(rows * growth, most or rows * growth))
     if taken:
         yield ranges_of(taken, window)
 

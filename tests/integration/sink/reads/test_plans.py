@@ -27,9 +27,10 @@ from services.sink.reads.counts import CountedCells, sentiment_counts
 from services.sink.reads.filters import ORDERS, InsightFilters
 from services.sink.reads.insights import read_completion, read_extent, read_insight, read_other_versions
 from services.sink.reads.lookup import read_known_results
-from services.sink.reads.pages import InsightList, Total, cursor_after, open_list
+from services.sink.reads.pages import InsightList, cursor_after, open_list
 from services.sink.reads.routes import SENTIMENTS
 from services.sink.reads.status import read_status
+from services.sink.reads.totals import Total
 from services.sink.reads.trends import TrendQuestion, read_trends
 from services.sink.sql import coverage as coverage_sql
 from services.sink.sql import stream as stream_sql
@@ -103,11 +104,11 @@ async def two_pages(watched: Watched, filters: InsightFilters, window: Window, o
     seen: list[str] = []
     after: Cursor | None = None
     for _ in range(2):
-        rows = await found.page(ORDERS[order], limit=LIMIT, after=after, total=total)
+        rows, goes_on_at = await found.page(ORDERS[order], limit=LIMIT, after=after, total=total)
         seen += [row["conversation_id"] for row in rows]
-        if len(rows) < LIMIT:
+        if len(rows) < LIMIT and goes_on_at is None:
             break
-        after = cursor_after(rows[-1], window)
+        after = cursor_after(rows[-1], window) if goes_on_at is None else Cursor(window, goes_on_at, "")
     return seen, total
 
 

@@ -9,10 +9,12 @@ import pytest
 from schemas.insight_produced import InsightProduced
 from services.sink.cursors import Cursor
 from services.sink.database import open_read_pool
-from services.sink.reads import pages
+from services.sink.reads import pages, stretches
 from services.sink.reads.filters import ORDERS, InsightFilters
 from services.sink.reads.insights import read_extent
-from services.sink.reads.pages import Total, cursor_after, open_list
+from services.sink.reads.pages import cursor_after, open_list
+from services.sink.reads.totals import Total
+from services.sink.reads.words import SearchedWords
 from services.sink.windows import Window
 from tests.integration.sink.reads.reading import COUNT
 
@@ -59,18 +61,45 @@ async def test_pages_in_an_order_are_the_same_by_every_route(
 
 async def seen(connection: asyncpg.Connection, filters: InsightFilters, order: str) -> list[str]:
     """All of a list, page by page."""
+    return [one for page in await pages_of(connection, filters, order) for one in page]
+
+
+async def pages_of(connection: asyncpg.Connection, filters: InsightFilters, order: str) -> list[list[str]]:
+    """The pages of a list, also those that have fewer than they might."""
     extent = await read_extent(connection, filters.version_id)
     assert extent is not None
     window = Window(extent.start, extent.end.replace(year=extent.end.year + 1))
-    ids: list[str] = []
+    found: list[list[str]] = []
     after: Cursor | None = None
     while True:
-        found = await open_list(connection, filters, window, extent)
-        rows = await found.page(ORDERS[order], limit=37, after=after, total=await found.total())
-        ids += [row["conversation_id"] for row in rows]
-        if len(rows) < 37:
-            return ids
-        after = cursor_after(rows[-1], window)
+        asked = await open_list(connection, filters, window, extent)
+        rows, goes_on_at = await asked.page(ORDERS[order], limit=37, after=after, total=await asked.total())
+        found.append([row["conversation_id"] for row in rows])
+        if goes_on_at is not None:
+            after = Cursor(window, goes_on_at, "")
+        elif len(rows) < 37:
+            return found
+        else:
+            after = cursor_after(rows[-1], window)
+
+
+@pytest.mark.parametrize("order", ["newest", "most_negative", "least_confident"])
+@pytest.mark.parametrize(
+    "filters", [InsightFilters(1, topic="refund"), InsightFilters(1, channel="chat", words=("words",))]
+)
+async def test_a_search_that_is_given_up_goes_on_where_it_ended(
+    connection: asyncpg.Connection, monkeypatch: pytest.MonkeyPatch, order: str, filters: InsightFilters
+) -> None:
+    monkeypatch.setattr(pages, "_SORTED_AT_MOST", 0)
+    expected = await seen(connection, filters, order)
+    monkeypatch.setattr(stretches, "_SEARCHING_SECONDS", -1)
+    monkeypatch.setattr(SearchedWords, "are_rare", lambda *_: False)
+    monkeypatch.setattr(SearchedWords, "rows_until", lambda *_: 3)
+    monkeypatch.setattr(pages, "_NOT_ALL_MATCH", 1)
+    found = await pages_of(connection, filters, order)
+    assert [one for page in found for one in page] == expected
+    if order != "newest" or filters.words:  # the newest of a topic are where rollups say
+        assert len(found) > len(expected) // 37 + 1, "some pages are short"
 
 
 class Impatient:
