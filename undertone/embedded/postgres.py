@@ -33,7 +33,7 @@ _SERVER_SETTINGS = {
     "synchronous_commit": "on",
     "wal_compression": "on",
     # Keys that are random touch as many pages after each checkpoint, and each page's first change is written whole. A
-    # sink that catches up would begin a checkpoint every 30,000 conversations with the default; space is taken by need.
+    # sink that catches up would begin a checkpoint every 45,000 conversations with the default; space is taken by need.
     "max_wal_size": "4GB",
     "checkpoint_timeout": "15min",
     "random_page_cost": "1.1",
