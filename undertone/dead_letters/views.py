@@ -15,6 +15,8 @@ from undertone.views.parts import moment
 
 _STATE_STYLES = {"waiting": "yellow", "sending": "cyan", "redriven": "green", "dropped": "dim"}
 _STEPS = {"redriven": "sent again", "refused": "not sent", "dropped": "dropped"}
+_WIDEST = 100
+"""Characters of a line that are read with ease."""
 
 Members = Mapping[str, Any]
 
@@ -23,7 +25,7 @@ def groups_view(groups: Sequence[Members]) -> RenderableType:
     """What failed alike, those seen last first."""
     table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0))
     table.add_column("letters", justify="right")
-    table.add_column("what happened", overflow="fold", ratio=1)
+    table.add_column("what happened", overflow="fold", ratio=1, max_width=_WIDEST)
     table.add_column("last seen", no_wrap=True)
     table.add_column("fingerprint", no_wrap=True)
     for group in groups:
@@ -46,7 +48,7 @@ def letters_view(letters: Sequence[Members]) -> RenderableType:
     table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0))
     table.add_column("failed", no_wrap=True)
     table.add_column("state", no_wrap=True)
-    table.add_column("dead letter", overflow="fold", ratio=1)
+    table.add_column("dead letter", overflow="fold", ratio=1, max_width=_WIDEST)
     for letter in letters:
         state = str(letter["state"])
         about = Text(_plain(letter["dead_letter_id"]))

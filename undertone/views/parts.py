@@ -1,14 +1,18 @@
 """Small pieces that all views share: feelings in colour, bars, moments."""
 
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
+from rich.console import Console, ConsoleOptions, RenderResult
+from rich.measure import Measurement
 from rich.text import Text
 
 from schemas.subjects import subject_registry
 
 _STYLES = {"positive": "green", "neutral": "yellow", "negative": "red"}
 _BLOCKS = " ▏▎▍▌▋▊▉█"
+_NARROWEST_BAR = 6
 _LEVELS = "▁▂▃▄▅▆▇█"
 
 
@@ -22,11 +26,25 @@ def score(value: float | None, sentiment: str | None) -> Text:
     return Text(f"{value:+.2f}" if value is not None else "?", style=feeling_style(sentiment))
 
 
-def bar(share: float, width: int, style: str = "cyan") -> Text:
-    """A bar of eighths: `share` of `width` characters."""
-    eighths = round(max(0.0, min(1.0, share)) * width * 8)
-    full, rest = divmod(eighths, 8)
-    return Text((_BLOCKS[8] * full + (_BLOCKS[rest] if rest else "")).ljust(width), style=style)
+@dataclass(frozen=True, slots=True)
+class Bar:
+    """A bar of eighths: `share` of `width` characters, or of the fewer that a narrow terminal leaves it."""
+
+    share: float
+    width: int
+    style: str = "cyan"
+
+    def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
+        """Draw it in the room that there is."""
+        del console
+        width = min(self.width, options.max_width)
+        full, rest = divmod(round(max(0.0, min(1.0, self.share)) * width * 8), 8)
+        yield Text((_BLOCKS[8] * full + (_BLOCKS[rest] if rest else "")).ljust(width), style=self.style)
+
+    def __rich_measure__(self, console: Console, options: ConsoleOptions) -> Measurement:
+        """It may shrink to a few characters and still be compared with the others."""
+        del console
+        return Measurement(min(_NARROWEST_BAR, options.max_width), min(self.width, options.max_width))
 
 
 def sparkline(values: list[float]) -> str:

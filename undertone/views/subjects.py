@@ -14,7 +14,7 @@ def subjects_table(registry: SubjectRegistry) -> Table:
     """One row a subject: its title, its slug, and names that count as it, as many as fit."""
     table = _table()
     table.expand = True
-    table.add_column("subject", no_wrap=True)
+    table.add_column("subject")
     table.add_column("slug", no_wrap=True)
     table.add_column("also called", no_wrap=True, overflow="ellipsis", ratio=1)
     for subject in registry.subjects:

@@ -9,7 +9,7 @@ from rich.table import Table
 from rich.text import Text
 
 from undertone.console import words
-from undertone.views.parts import bar, change, feeling_style, sparkline, titled
+from undertone.views.parts import Bar, change, feeling_style, sparkline, titled
 
 SENTIMENTS = ("positive", "neutral", "negative")
 _MAX_BUCKETS = 31
@@ -61,7 +61,7 @@ def sentiment_bars(counts: Mapping[str, int], previous: Mapping[str, int] | None
         share = count / total if total else 0.0
         difference = change(count, previous.get(name, 0) if previous and any(previous.values()) else None)
         numbers = f"{count:>7,}  {share:>4.0%}"
-        table.add_row(name, bar(share, _BAR_WIDTH, feeling_style(name)), numbers, difference)
+        table.add_row(name, Bar(share, _BAR_WIDTH, feeling_style(name)), numbers, difference)
     return table
 
 
@@ -71,7 +71,7 @@ def topic_bars(topics: Sequence[Sequence[Any]], limit: int = 8) -> Table:
     top = max((int(count) for _, count in topics), default=0)
     for name, count in topics[:limit]:
         share = int(count) / top if top else 0.0
-        table.add_row(words(_short(titled(str(name)))), bar(share, _TOPIC_BAR_WIDTH), f"{int(count):>7,}")
+        table.add_row(words(_short(titled(str(name)))), Bar(share, _TOPIC_BAR_WIDTH), f"{int(count):>7,}")
     return table
 
 

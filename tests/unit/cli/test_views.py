@@ -7,11 +7,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 from rich.console import Console, RenderableType
 
+from schemas.subjects import subject_registry
 from undertone.console import harmless, harmless_paragraphs
 from undertone.views.conversation import conversation_view
 from undertone.views.demo import examples, findings, outcome_line
 from undertone.views.insights import insights_table, nothing_found, quote
-from undertone.views.trends import trends_view
+from undertone.views.subjects import subjects_table
+from undertone.views.trends import topic_bars, trends_view
 
 NOW = datetime(2026, 11, 21, 9, 0, tzinfo=UTC)
 HOSTILE = "\x1b[31mred\x1b]0;title\x07 [bold]not markup[/bold] \u202eesrever\u2066 \x9b2J\x00 tab\there"
@@ -214,3 +216,22 @@ def test_the_demos_first_line_says_whether_the_counts_agree() -> None:
     counts = {"completed": 270, "skipped": 2, "failed": 0}
     assert outcome_line(272, counts, is_exact=True).plain == "272 accepted = 270 completed + 2 skipped + 0 failed"
     assert "272 accepted but 270" in outcome_line(272, counts, is_exact=False).plain
+
+
+@pytest.mark.parametrize("width", [30, 60, 80, 200])
+def test_bars_are_whole_and_in_proportion_however_narrow_the_terminal_is(width: int) -> None:
+    stream = StringIO()
+    Console(file=stream, width=width).print(topic_bars([("baggage", 40), ("staff_behaviour", 20)]))
+    bars = [line.count("█") for line in stream.getvalue().splitlines() if "█" in line]
+    assert "…" not in stream.getvalue()
+    assert len(bars) == 2
+    assert bars[1] == bars[0] // 2 > 0
+
+
+def test_the_names_of_subjects_are_whole_in_a_narrow_terminal() -> None:
+    """They are there to be copied."""
+    registry = subject_registry()
+    stream = StringIO()
+    Console(file=stream, width=60).print(subjects_table(registry))
+    for subject in registry.subjects:
+        assert subject.slug in stream.getvalue()
