@@ -8,7 +8,7 @@ acks=all. Compared is the CPU time of the server's process for each request. Eve
 
 import argparse
 import sys
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 
 from benchmarks.measure import Report, abba, arguments, median, run, topics_on
@@ -81,29 +81,42 @@ async def _single(report: Report, options: argparse.Namespace, ingress: Measured
         lambda: bare.cpu_us_per_request(options.requests, FEW),
         options.rounds,
     )
-    report.note(f"bare FastAPI + pydantic without Kafka: {median(bare_costs):.0f} µs CPU a request")
-    report.note(f"ingress, 202 after acks=all:           {median(costs):.0f} µs CPU a request")
-    report.at_most("one durable 202 ÷ bare endpoint", median(costs) / median(bare_costs), 0.85, aim=0.35)
+    report.note(f"bare FastAPI + pydantic without Kafka: {_spread(bare_costs)} µs CPU a request")
+    report.note(f"ingress, 202 after acks=all:           {_spread(costs)} µs CPU a request")
+    ratios = _ratios(costs, bare_costs)
+    report.note(f"the one ÷ the other, of neighbours:    {_spread(ratios, 2)}")
+    report.at_most("one durable 202 ÷ bare endpoint", median(ratios), 0.85, aim=0.35)
     few, many = await abba(
         lambda: ingress.cpu_us_per_request(options.requests, FEW),
         lambda: ingress.cpu_us_per_request(options.requests, MANY),
         max(1, options.rounds // 2),
     )
-    report.at_most(f"one 202 at {MANY:,} connections ÷ at {FEW}", median(many) / median(few), 1.5)
+    report.at_most(f"one 202 at {MANY:,} connections ÷ at {FEW}", median(_ratios(many, few)), 1.5)
+
+
+def _ratios(costs: Sequence[float], references: Sequence[float]) -> list[float]:
+    """Each measurement by the one that was made beside it, since a machine's speed changes in the course of a run."""
+    return [cost / reference for cost, reference in zip(costs, references, strict=True)]
+
+
+def _spread(values: Sequence[float], digits: int = 0) -> str:
+    """The median and the range."""
+    return f"{median(values):.{digits}f} ({min(values):.{digits}f} to {max(values):.{digits}f})"
 
 
 async def _floor(report: Report, options: argparse.Namespace, floor: Measured) -> None:
     """Say what the server alone costs, so that it is known what is left to save."""
     await floor.cpu_us_per_request(2000, FEW)
     costs = [await floor.cpu_us_per_request(options.requests, FEW) for _ in range(options.rounds)]
-    report.note(f"uvicorn alone, which reads nothing:    {median(costs):.0f} µs CPU a request: the floor")
+    report.note(f"uvicorn alone, which reads nothing:    {_spread(costs)} µs CPU a request: the floor")
 
 
 async def _bulk(report: Report, options: argparse.Namespace, ingress: Measured) -> None:
     requests = max(20, options.requests // 100)
     await ingress.cpu_us_per_request(20, 4, Shape.BULK)
-    costs = [await ingress.cpu_us_per_request(requests, 4, Shape.BULK) for _ in range(options.rounds)]
-    report.at_most(f"bulk, {BULK_SIZE} a request: CPU a conversation", median(costs) / BULK_SIZE, 10, unit="µs")
+    costs = [await ingress.cpu_us_per_request(requests, 4, Shape.BULK) / BULK_SIZE for _ in range(2 * options.rounds)]
+    report.note(f"bulk, {BULK_SIZE} a request:               {_spread(costs, 1)} µs CPU a conversation")
+    report.at_most(f"bulk, {BULK_SIZE} a request: CPU a conversation", median(costs), 10, unit="µs")
 
 
 async def _report_audit(report: Report, kafka: KafkaConnection, begin: Offsets, ledger: Ledger) -> None:

@@ -7,6 +7,8 @@ from datetime import UTC, datetime
 from functools import cache
 from typing import Any, NamedTuple, cast
 
+import msgspec
+
 from schemas.conversation_received import ConversationReceived
 from schemas.envelope import CE_ID, headers_of_original
 from services.ingress.identifiers import new_conversation_id, repeatable_conversation_id
@@ -29,8 +31,7 @@ _accepted_single = ACCEPTED.labels("single")
 _accepted_bulk = ACCEPTED.labels("bulk")
 
 
-@dataclass(frozen=True, slots=True)
-class Sender:
+class Sender(msgspec.Struct, frozen=True, gc=False):
     """Who posts, and under which ids this is followed."""
 
     name: str

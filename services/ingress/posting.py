@@ -5,7 +5,8 @@ FastAPI describes them (OpenAPI) and would call the same code; the edge calls it
 
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
-from typing import Protocol
+from operator import add
+from typing import Protocol, cast
 
 from starlette.types import Receive, Scope, Send
 
@@ -90,12 +91,15 @@ def _bulk_answer(outcomes: Sequence[str | Outcome]) -> Answer:
     if not accepted:
         raise _nothing_accepted(others, rejected)
     # An id holds no character that JSON would escape.
-    results = ",".join(
-        [
-            f'{_ACCEPTED_AT[index]}{outcome}"}}' if isinstance(outcome, str) else outcome.json(index)
-            for index, outcome in enumerate(outcomes)
-        ]
-    )
+    if others:
+        results = ",".join(
+            [
+                f'{_ACCEPTED_AT[index]}{outcome}"}}' if isinstance(outcome, str) else outcome.json(index)
+                for index, outcome in enumerate(outcomes)
+            ]
+        )
+    else:  # nearly always; then no loop of ours is needed
+        results = '"},'.join(map(add, _ACCEPTED_AT, cast("Sequence[str]", outcomes))) + '"}'
     counts = f'"ingested":{len(outcomes) - rejected},"enqueued":{accepted},"rejected":{rejected}'
     return Answer(202, f'{{{counts},"results":[{results}]}}'.encode("utf-8", "backslashreplace"))
 

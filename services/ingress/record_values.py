@@ -5,7 +5,7 @@ event and serialising it; all others go that way. Tests hold that both ways give
 """
 
 from datetime import datetime
-from typing import NamedTuple, Self
+from typing import NamedTuple, Self, cast
 
 import msgspec
 from msgspec import UNSET
@@ -44,7 +44,9 @@ def value_of(posted: Posted | Plain, conversation_id: bytes, receipt: Receipt) -
     """The JSON of the ConversationReceived of a validated conversation."""
     if isinstance(posted, Plain):
         turns = posted.turns
-        if turns is not UNSET and len(turns) == 1:  # nearly always
+        if turns is UNSET:
+            return _value_of_one(conversation_id, receipt, "customer", cast("str", posted.text))
+        if len(turns) == 1:
             turn = turns[0]
             return _value_of_one(conversation_id, receipt, ROLE_NAMES[turn.role], turn.text)
         return _value_of_some(conversation_id, receipt, posted.utterances())

@@ -51,6 +51,7 @@ class GroupSends:
     ) -> list[Sending]:
         """Begin to send; a record that is too large is refused alone. Nothing is awaited, so nothing is half begun."""
         sendings, fitting = _sorted_out(topic, records)
+        self._count(len(fitting))
         places_of: defaultdict[int, list[int]] = defaultdict(list)
         partition_of_each = partitions_of([records[place].key for place in fitting], partitions)
         for place, partition in zip(fitting, partition_of_each, strict=True):
@@ -81,7 +82,7 @@ class _Lane:
         self._unresolved: set[_Waiting] = set()
 
     def add(self, places: Sequence[int], records: Sequence[Record], sendings: list[Sending]) -> None:
-        """Line records up behind those that wait; adds what they travel in."""
+        """Line records up, which are counted already, behind those that wait; adds what they travel in."""
         placed = 0
         while placed < len(records):
             last = self._last
@@ -90,10 +91,10 @@ class _Lane:
                 try:
                     self._last = self._new_batch()
                 except KafkaError as error:
+                    self._count(placed - len(records))
                     sendings.append(Sending(places[placed:], _failed(translated(error))))
                     return
                 continue
-            self._count(added)
             sendings.append(Sending(places[placed : placed + added], last.resolved))
             placed += added
 
