@@ -59,3 +59,16 @@ async def test_each_slice_but_the_last_holds_as_many_rows_as_were_asked_for_and_
         assert sum(held) >= wanted
         assert sum(held[:-1]) < wanted
         wanted *= growth
+
+
+async def test_slices_grow_no_further_than_to_the_most() -> None:
+    totals = dict.fromkeys(range(200), 10)
+    window = Window(START, START + 200 * MINUTE)
+    found = [
+        sum((one.end - one.start) // MINUTE * 10 for one in some)
+        async for some in slices(reading(totals), window, 10, growth=4, most=300)
+    ]
+    assert found[:5] == [10, 40, 160, 300, 300]
+    assert sum(found) == 2_000
+    larger = [some async for some in slices(reading(totals), window, 500, growth=4, most=300)]
+    assert len(larger) == 4, "what is asked for at first stands"
