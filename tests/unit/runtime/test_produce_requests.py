@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from services.runtime.produce_requests import QuickProduceRequest, QuickProduceResponse
 
 PRODUCE = 0
+HEADER, SIZE = b"header", b"size"
 int32, int64 = st.integers(-(2**31), 2**31 - 1), st.integers(-(2**63), 2**63 - 1)
 names = st.text(st.characters(exclude_categories=["Cs"]), max_size=30)
 batches = st.binary(max_size=200).map(bytearray)
@@ -24,7 +25,9 @@ def test_a_request_has_the_bytes_that_aiokafka_would_write(
 ) -> None:
     ours = QuickProduceRequest(transaction, acks, timeout, said).prepare({PRODUCE: (0, 12)})
     theirs = ProduceRequest(transaction, acks, timeout, said).prepare({PRODUCE: (0, 12)})
-    assert ours.encode() == theirs.encode()
+    message, expected = HEADER + ours.encode(), HEADER + theirs.encode()
+    assert len(message) == len(expected)
+    assert SIZE + message == SIZE + expected  # as aiokafka's connection puts it together
     assert (ours.API_KEY, ours.API_VERSION) == (theirs.API_KEY, theirs.API_VERSION) == (PRODUCE, 7)
 
 
