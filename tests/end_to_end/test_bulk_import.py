@@ -8,7 +8,7 @@ import httpx
 from tests.end_to_end.audit import assert_exact
 from tests.end_to_end.conversations import numbered
 from tests.end_to_end.deployment import Deployment
-from tests.integration.cli.commands import Terminal
+from tests.integration.cli.commands import terminal_on
 from tests.waiting import eventually
 
 IMPORTED = 300
@@ -17,16 +17,7 @@ IMPORTED = 300
 async def test_live_traffic_goes_on_while_an_import_is_held_and_the_import_ends_when_it_is_released(
     pipeline: Deployment, tmp_path: Path
 ) -> None:
-    terminal = Terminal(
-        tmp_path,
-        {
-            "KAFKA_BOOTSTRAP_SERVERS": pipeline.bootstrap_servers,
-            "KAFKA_TOPIC_PREFIX": pipeline.topic_prefix,
-            "KAFKA_GROUP_PREFIX": pipeline.topic_prefix,
-            "UNDERTONE_READ_API_URL": pipeline.the("sink").url,
-            "DATABASE_URL": pipeline.database_url,
-        },
-    )
+    terminal = terminal_on(pipeline, tmp_path)
     held = await terminal.run("hold", "--lane", "replay", "--for", "2h", "--reason", "the import waits")
     assert held.code == 0, held.err
     assert held.out.startswith("The replay lane is held until")

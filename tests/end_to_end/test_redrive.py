@@ -17,7 +17,7 @@ from tests.end_to_end.audit import assert_exact
 from tests.end_to_end.conversations import numbered
 from tests.end_to_end.deployment import Deployment
 from tests.end_to_end.kafka_clients import read_all
-from tests.integration.cli.commands import Ended, Terminal
+from tests.integration.cli.commands import Ended, Terminal, terminal_on
 from tests.waiting import eventually
 from undertone.simulator.conduct import Conduct, Fault, FaultKind
 from undertone.simulator.server import Running, running_simulator
@@ -56,7 +56,7 @@ async def test_500_dead_letters_are_redriven_once_although_the_sink_is_killed(
     pipeline_on_llm: Deployment, simulator: Running, tmp_path: Path
 ) -> None:
     pipeline = pipeline_on_llm
-    terminal = terminal_of(pipeline, tmp_path)
+    terminal = terminal_on(pipeline, tmp_path)
     accepted = await pipeline.post_until_accepted(numbered(COUNT))
     await pipeline.settled(accepted)
     await eventually(partial(letters_are, pipeline, {"waiting": COUNT}), what="each has failed and is a dead letter")
@@ -89,18 +89,6 @@ async def test_500_dead_letters_are_redriven_once_although_the_sink_is_killed(
     of_received = counted["records"][RECEIVED.name]  # by hour
     assert sum(hour.get("copied", 0) for hour in of_received) == COUNT
     assert sum(hour.get("stored", 0) for hour in of_received) == COUNT
-
-
-def terminal_of(pipeline: Deployment, folder: Path) -> Terminal:
-    """An operator's command line on this deployment."""
-    environment = {
-        "UNDERTONE_READ_API_URL": pipeline.the("sink").url,
-        "DATABASE_URL": pipeline.database_url,
-        "KAFKA_BOOTSTRAP_SERVERS": pipeline.bootstrap_servers,
-        "KAFKA_TOPIC_PREFIX": pipeline.topic_prefix,
-        "KAFKA_GROUP_PREFIX": pipeline.topic_prefix,
-    }
-    return Terminal(folder, environment)
 
 
 async def redrive(terminal: Terminal) -> Ended:

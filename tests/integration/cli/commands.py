@@ -8,6 +8,7 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from tests.end_to_end.deployment import Deployment
 from tests.waiting import eventually
 
 
@@ -58,6 +59,21 @@ class Terminal:
         ended = Ended(process.returncode, out.decode(), err.decode())
         assert "Traceback" not in ended.err, ended.err
         return ended
+
+
+def terminal_on(deployment: Deployment, folder: Path, **more: str) -> Terminal:
+    """An operator's command line on this deployment: its Kafka and Postgres, and the services that it has."""
+    urls = {"ingress": "UNDERTONE_API_URL", "sink": "UNDERTONE_READ_API_URL"}
+    environment = {
+        "KAFKA_BOOTSTRAP_SERVERS": deployment.bootstrap_servers,
+        "KAFKA_TOPIC_PREFIX": deployment.topic_prefix,
+        "KAFKA_GROUP_PREFIX": deployment.topic_prefix,
+        **({"DATABASE_URL": deployment.database_url} if deployment.database_url else {}),
+    }
+    for service in reversed(deployment.services):  # the first of its kind is the one that answers
+        if service.kind in urls:
+            environment[urls[service.kind]] = service.url
+    return Terminal(folder, {**environment, **more})
 
 
 def _clean_environment() -> dict[str, str]:

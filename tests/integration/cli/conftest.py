@@ -7,7 +7,7 @@ import pytest
 
 from tests.end_to_end.deployment import Deployment, deployed
 from tests.infrastructure import Infrastructure
-from tests.integration.cli.commands import Terminal
+from tests.integration.cli.commands import Terminal, terminal_on
 
 
 @pytest.fixture
@@ -23,11 +23,4 @@ async def deployment(infrastructure: Infrastructure, kafka_topics: str, tmp_path
 async def terminal(deployment: Deployment, tmp_path: Path) -> Terminal:
     """A shell whose ingress and Kafka are the test's."""
     await deployment.start()
-    return Terminal(
-        tmp_path,
-        {
-            "UNDERTONE_API_URL": deployment.the("ingress").url,
-            "KAFKA_BOOTSTRAP_SERVERS": deployment.bootstrap_servers,
-            "KAFKA_TOPIC_PREFIX": deployment.topic_prefix,
-        },
-    )
+    return terminal_on(deployment, tmp_path)
