@@ -131,7 +131,7 @@ async def test_a_file_that_changed_since_the_interruption_starts_from_the_beginn
     name = write_lines(tmp_path / "a.jsonl", conversations(30))
     await deployment.the("ingress").kill()
     port = deployment.the("ingress").port
-    assert (await terminal.run("ingest", name)).code == 2
+    assert (await terminal.run("ingest", name)).code == 1
     checkpoints = tmp_path / ".undertone" / "ingest"
     assert list(checkpoints.glob("*.json")) == []
     await deployment.the("ingress").start()
