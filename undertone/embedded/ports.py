@@ -89,7 +89,7 @@ def _complaint(taken: dict[str, int]) -> str:
         (name, port), *_ = taken.items()
         option = "" if _option(name) == _setting(name) else f" (or {_option(name)})"
         return f"Port {port} is taken{_holder(port)}: free it, set {_setting(name)}{option}, or let --free-ports pick."
-    named = ", ".join(f"{port}{_holder(port)} ({_option(name)})" for name, port in taken.items())
+    named = ", ".join(f"{port} ({_option(name)}){_holder(port)}" for name, port in taken.items())
     return (
         f"{len(taken)} ports are taken: {named}. Free them (`undertone down` stops a stack from its own folder), move "
         f"ours by these options, or let --free-ports pick."
