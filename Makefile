@@ -6,6 +6,8 @@ RUN := .venv/bin/python -m
 WORKERS ?= 3
 # Each worker takes the next test, in order: the long ones come first.
 SPREAD := --dist loadgroup --no-loadscope-reorder
+# Hundreds of Pythons start in a run: compiled once, a module is not compiled by each of them.
+unexport PYTHONDONTWRITEBYTECODE
 CHECKED := schemas services undertone tests benchmarks
 
 # Decisions without I/O, on which everything else relies: batching, pacing, acknowledgement order, revisions.

@@ -11,7 +11,6 @@ from datetime import UTC, datetime
 from typing import Any, TypeVar
 
 from pydantic import ValidationError
-from pydantic_core import ErrorDetails
 
 from schemas.conversation_received import (
     CLOCK_TOLERANCE,
@@ -149,7 +148,7 @@ def _lacks_only_what_we_fill_in(error: ValidationError) -> bool:
     return all(_is_lack_of(_FILLED_IN, problem) for problem in error.errors(include_url=False, include_input=False))
 
 
-def _is_lack_of(names: Collection[str], problem: ErrorDetails) -> bool:
+def _is_lack_of(names: Collection[str], problem: Mapping[str, Any]) -> bool:
     return problem["type"] == "missing" and len(problem["loc"]) == 1 and problem["loc"][0] in names
 
 
@@ -186,7 +185,7 @@ def describe(error: ValidationError, *, apart_from: Collection[str] = ()) -> str
     return "; ".join(sentences)
 
 
-def _is_of_parts(problem: ErrorDetails, places: Collection[tuple[int | str, ...]]) -> bool:
+def _is_of_parts(problem: Mapping[str, Any], places: Collection[tuple[int | str, ...]]) -> bool:
     """Whether a list is called too short only because each of its entries has a problem, which is told."""
     depth = len(problem["loc"])
     return problem["type"] == "too_short" and any(

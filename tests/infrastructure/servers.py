@@ -1,11 +1,13 @@
 """A Kafka and a Postgres that a test can start, stop, kill and pause: embedded or in containers."""
 
+import atexit
 import os
 import shutil
 import signal
 import tempfile
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from functools import cache
 from pathlib import Path
 from typing import Protocol, TypeVar
 
@@ -104,13 +106,26 @@ class _EmbeddedServer:
         shutil.rmtree(self.folder, ignore_errors=True)
 
 
+def _kafka_in(folder: Path, classpath: str) -> EmbeddedKafka:
+    return EmbeddedKafka(folder / "kafka", classpath, free_port(), free_port(), folder / "kafka.log")
+
+
+@cache
+def _formatted(classpath: str) -> Path:
+    """The folder of a Kafka that never ran: to copy it spares each server of a test a Java that formats its own."""
+    folder = Path(tempfile.mkdtemp(prefix="undertone-test-"))
+    atexit.register(shutil.rmtree, folder, ignore_errors=True)
+    kafka = _kafka_in(folder, classpath)
+    kafka.create()
+    return kafka.folder
+
+
 class EmbeddedKafkaServer(_EmbeddedServer):
     def __init__(self) -> None:
         super().__init__()
         classpath = KafkaJars(load_stack_settings().cache_dir).fetch(SilentReporter())
-        self._kafka = EmbeddedKafka(
-            self.folder / "kafka", classpath, free_port(), free_port(), self.folder / "kafka.log"
-        )
+        self._kafka = _kafka_in(self.folder, classpath)
+        shutil.copytree(_formatted(classpath), self._kafka.folder)
         self.child = self._kafka.child
 
     @property

@@ -1,7 +1,5 @@
 """The servers that everything else stands on: ready means answering, and data outlives a stop and a kill."""
 
-import time
-
 from tests.infrastructure import Infrastructure
 from tests.infrastructure.servers import new_kafka, new_postgres, running
 from tests.waiting import eventually
@@ -23,10 +21,8 @@ async def test_kafka_keeps_its_topics_over_a_stop_and_a_kill() -> None:
         await kafka.start()
         assert await plan(kafka.bootstrap_servers) == []
         await kafka.kill()
-        began = time.monotonic()
         await kafka.start()
         assert await plan(kafka.bootstrap_servers) == []
-        assert time.monotonic() - began < 20  # not the 9 s session and its retries on top
 
 
 async def test_postgres_keeps_what_was_committed_over_a_stop_and_a_kill() -> None:
