@@ -10,8 +10,7 @@ from hypothesis import HealthCheck, settings
 from tests import infrastructure as servers
 from tests.infrastructure import Infrastructure, OwnStack, fork_server
 from tests.infrastructure.databases import database, migrated_template
-from tests.infrastructure.own_loop import run_in_own_loop
-from undertone.topics import apply
+from tests.infrastructure.topics import topics
 
 # A slow machine is no failure: no example has a deadline, and drawing examples may take its time.
 settings.register_profile("untimed", deadline=None, suppress_health_check=[HealthCheck.too_slow])
@@ -34,10 +33,10 @@ def topic_prefix() -> str:
 
 
 @pytest.fixture
-def kafka_topics(infrastructure: Infrastructure, topic_prefix: str) -> str:
-    """Every topic of the contract, created under this test's prefix; the value is the prefix."""
-    run_in_own_loop(apply(infrastructure.bootstrap_servers, prefix=topic_prefix))
-    return topic_prefix
+def kafka_topics(infrastructure: Infrastructure, topic_prefix: str) -> Iterator[str]:
+    """Every topic of the contract under this test's prefix; the value is the prefix."""
+    with topics(infrastructure.bootstrap_servers, topic_prefix):
+        yield topic_prefix
 
 
 @pytest.fixture(scope="session")

@@ -66,6 +66,7 @@ def _name_of_the_test(request: pytest.FixtureRequest) -> None:
 
 
 # From a fixture: the cases, whose drawing takes many seconds, are drawn by the worker that runs the test, not by each.
+@pytest.mark.no_cover  # computes for long, and what it runs is counted elsewhere
 @schemathesis.pytest.from_fixture("documented").parametrize()
 @settings(
     max_examples=20,

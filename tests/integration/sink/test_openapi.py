@@ -95,6 +95,7 @@ def map_query(_: schemathesis.HookContext, query: dict[str, Any] | None) -> dict
     return query and {name: value for name, value in query.items() if name not in _BEYOND_A_SCHEMA}
 
 
+@pytest.mark.no_cover  # computes for long, and what it runs is counted elsewhere
 @schema.parametrize()
 @settings(
     max_examples=20,

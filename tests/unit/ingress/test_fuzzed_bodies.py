@@ -4,6 +4,7 @@ import json
 import random
 
 import httpx
+import pytest
 
 from tests.fakes import FakePublisher
 from tests.unit.ingress.doors import MANY, ONE, conversations_in
@@ -31,6 +32,7 @@ def damaged(chosen: random.Random) -> bytes:
     return bytes(body)
 
 
+@pytest.mark.no_cover  # computes for long, and what it runs is counted elsewhere
 async def test_a_thousand_damaged_bodies_break_nothing(ingress: httpx.AsyncClient, publisher: FakePublisher) -> None:
     chosen = random.Random(4)
     accepted, statuses = 0, set()

@@ -80,6 +80,7 @@ async def connection(infrastructure: Infrastructure, migrated_template_name: str
             yield opened
 
 
+@pytest.mark.no_cover  # computes for long, and what it runs is counted elsewhere
 @pytest.mark.timeout(900)
 async def test_every_question_on_a_million_insights_is_answered_by_index(connection: asyncpg.Connection) -> None:
     watched = Watched(connection)
