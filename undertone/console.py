@@ -115,12 +115,12 @@ def complain(sentence: str) -> None:
     sys.stderr.write(f"{sentence}\n")
 
 
-def confirm(question: str) -> None:
+def confirm(question: str, otherwise: str = "Nothing was done.") -> None:
     """Return when the person agrees. Raises UsageProblem where nobody can be asked, CommandError when they do not."""
     if not sys.stdin.isatty():
-        raise UsageProblem(f"{question} Nobody can be asked here: add --yes. Nothing was done.")
+        raise UsageProblem(f"{question} Nobody can be asked here: add --yes. {otherwise}")
     if not typer.confirm(question, err=True):
-        raise CommandError("Nothing was done.")
+        raise CommandError(otherwise)
 
 
 def say(text: str) -> None:

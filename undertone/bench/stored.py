@@ -10,6 +10,7 @@ from aiokafka.errors import KafkaError
 
 from schemas.topics import RECEIVED
 from services.runtime.kafka import KafkaConnection
+from undertone.absent import no_kafka, no_topic
 from undertone.bench.ledger import count_ids
 from undertone.errors import CommandError
 
@@ -27,7 +28,7 @@ async def end_offsets(kafka: KafkaConnection) -> Offsets:
         ends: Offsets = await consumer.end_offsets(partitions)
         return ends
     except (KafkaError, OSError) as error:
-        raise CommandError(f"Kafka at {kafka.bootstrap_servers} does not answer: {type(error).__name__}") from error
+        raise no_kafka(kafka, error) from error
     finally:
         await consumer.stop()
 
@@ -41,7 +42,7 @@ async def _partitions(kafka: KafkaConnection) -> list[TopicPartition]:
     finally:
         await admin.close()
     if topic["error_code"]:
-        raise CommandError(f"Kafka at {kafka.bootstrap_servers} has no topic {name}: undertone topics apply")
+        raise no_topic(kafka, RECEIVED)
     return [TopicPartition(name, partition["partition"]) for partition in topic["partitions"]]
 
 

@@ -3,7 +3,6 @@
 import asyncio
 import re
 import secrets
-import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -14,9 +13,9 @@ import typer
 
 from schemas.event import ID_PATTERN
 from undertone.commands.replay_control import AsJson, cancel, finish, open_setup, pause, replays, resume
-from undertone.console import output
+from undertone.console import confirm, output
 from undertone.dead_letters.options import DryRun, Key, Url, Yes, print_json
-from undertone.errors import CommandError, UsageProblem
+from undertone.errors import UsageProblem
 from undertone.replay.job import Setup, look_for, refuse_taken_name, send, write_down
 from undertone.replay.planning import Asked, Chosen, Terms
 from undertone.replay.plans import check_name
@@ -164,7 +163,7 @@ async def _replay(setup: Setup, asked: Asked, how: _How, active: str | None, now
     if how.is_dry_run:
         return
     if not how.is_agreed:
-        _ask()
+        confirm("Send them?", "Nothing was sent.")
     await write_down(setup, asked, chosen, Terms(how.name, how.version, how.rate, now))
     finish(await send(setup, how.name), is_json=how.is_json)
 
@@ -177,13 +176,6 @@ async def _show_price(setup: Setup, chosen: Chosen, how: _How, version: str | No
         return
     for line in quote_lines(found):
         output().print(line, markup=False, soft_wrap=True)
-
-
-def _ask() -> None:
-    if not sys.stdin.isatty():
-        raise UsageProblem("Send them? Nobody can be asked here: add --yes. Nothing was sent.")
-    if not typer.confirm("Send them?", err=True):
-        raise CommandError("Nothing was sent.")
 
 
 def _ids(given: list[str] | None) -> frozenset[str] | None:

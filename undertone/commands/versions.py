@@ -2,7 +2,6 @@
 
 import asyncio
 import re
-import sys
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from datetime import UTC, datetime
@@ -13,7 +12,7 @@ import typer
 from services.runtime.kafka import KafkaConnection
 from undertone.cli import EXIT_INTERRUPTED
 from undertone.commands.replay_control import open_plans
-from undertone.console import output, tell
+from undertone.console import confirm, output, tell
 from undertone.dead_letters.options import AsJson, Key, Url, Yes, print_json
 from undertone.errors import CommandError, UsageProblem
 from undertone.replay.job import Setup
@@ -175,7 +174,7 @@ def retire(
                 f"If copies for it wait on the replay lane, --now lets them go."
             )
         if not yes and not is_retired(found):
-            _ask(_what_retiring_does(version, found))
+            confirm(_what_retiring_does(version, found))
         try:
             done = api.decide(f"{version}/retirement", now=now)
         except Incomplete as error:
@@ -210,13 +209,6 @@ def _unknown(version: str) -> UsageProblem:
         f"If a new one is meant, add --new-version: every analyzer must have it (ANALYZER_FURTHER_ENGINES), or "
         f"live traffic waits until `undertone versions trial {version} --end`."
     )
-
-
-def _ask(question: str) -> None:
-    if not sys.stdin.isatty():
-        raise UsageProblem(f"{question} Nobody can be asked here: add --yes. Nothing was done.")
-    if not typer.confirm(question, err=True):
-        raise CommandError("Nothing was done.")
 
 
 def _untold(announced: bool) -> str:

@@ -14,6 +14,7 @@ from schemas.codec import RawRecord
 from schemas.topics import RECEIVED, Topic
 from services.runtime.kafka import KafkaConnection, raw_record
 from services.runtime.topic_logs import open_reader, partitions_of
+from undertone.absent import no_kafka, no_topic
 from undertone.errors import CommandError
 
 _POLL_MILLISECONDS = 500
@@ -36,7 +37,7 @@ async def partitions(connection: KafkaConnection, topic: Topic) -> list[TopicPar
     name = connection.topic_name(topic)
     found = sorted(await partitions_of(connection, [name]))
     if not found:
-        raise CommandError(f"Kafka has no topic {name}: create it with `undertone topics apply`.")
+        raise no_topic(connection, topic)
     return found
 
 
@@ -138,7 +139,4 @@ async def explained(connection: KafkaConnection) -> AsyncIterator[None]:
     try:
         yield
     except (KafkaError, OSError, TimeoutError) as error:
-        raise CommandError(
-            f"Kafka at {connection.bootstrap_servers} does not answer ({type(error).__name__}): start the stack with "
-            f"`undertone up`, or set KAFKA_BOOTSTRAP_SERVERS."
-        ) from error
+        raise no_kafka(connection, error) from error

@@ -6,17 +6,14 @@ on with. The next round begins only when the replay lane is empty: what is on it
 
 import asyncio
 import re
-import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
-import typer
-
 from schemas.topics import ANALYZED
-from undertone.console import output, say
-from undertone.errors import CommandError, UsageProblem
+from undertone.console import confirm, output, say
+from undertone.errors import CommandError
 from undertone.replay.job import Setup, look_for, send, write_down
 from undertone.replay.planning import Asked, Chosen, NothingFound, Terms, address_of
 from undertone.replay.plans import Replay, State
@@ -142,10 +139,7 @@ class CatchingUp:
         until_then = "" if now else f"under both until {self.version} lacks nothing, and paid for; then "
         output().print(f"  live traffic  {until_then}under {self.version} alone", markup=False, soft_wrap=True)
         question = f"Show {self.version} at once, and replay them?" if now else "Replay them, and promote it?"
-        if not sys.stdin.isatty():
-            raise UsageProblem(f"{question} Nobody can be asked here: add --yes. Nothing was changed.")
-        if not typer.confirm(question, err=True):
-            raise CommandError("Nothing was changed.")
+        confirm(question, "Nothing was changed.")
 
     async def _wait(self) -> int:
         """Until nothing is missing, or nothing more is on its way; gives how many are missing then."""
