@@ -18,9 +18,9 @@ from rich.console import Console
 from benchmarks.measure import Report, run
 from services.runtime.kafka import KafkaConnection
 from undertone.bench.target import own_ingress
-from undertone.embedded.fetch import KafkaJars
 from undertone.embedded.kafka import EmbeddedKafka
 from undertone.embedded.ports import free_port
+from undertone.embedded.program import ready_program
 from undertone.embedded.reporter import ConsoleReporter
 from undertone.embedded.settings import load_stack_settings
 from undertone.topics import apply
@@ -32,10 +32,11 @@ MOST_CPU_SHARE = 0.2
 
 async def measure(report: Report, options: argparse.Namespace) -> None:
     """Stop Kafka under an ingress that was ready, and post."""
-    classpath = KafkaJars(load_stack_settings().cache_dir).fetch(ConsoleReporter(Console(stderr=True)))
+    reporter = ConsoleReporter(Console(stderr=True))
+    program = await asyncio.to_thread(ready_program, load_stack_settings().cache_dir, reporter)
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
-        kafka = EmbeddedKafka(folder / "kafka", classpath, free_port(), free_port(), folder / "kafka.log")
+        kafka = EmbeddedKafka(folder / "kafka", program, free_port(), free_port(), folder / "kafka.log")
         await kafka.start()
         try:
             connection = KafkaConnection(kafka.bootstrap_servers)

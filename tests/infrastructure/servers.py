@@ -13,11 +13,11 @@ from typing import Protocol, TypeVar
 
 from tests.infrastructure.own_loop import run_in_own_loop
 from undertone.embedded.accounts import choose_postgres_place
-from undertone.embedded.fetch import KafkaJars
-from undertone.embedded.kafka import EmbeddedKafka
+from undertone.embedded.kafka import EmbeddedKafka, KafkaProgram
 from undertone.embedded.ports import free_port
 from undertone.embedded.postgres import EmbeddedPostgres, find_binaries
 from undertone.embedded.process import Child
+from undertone.embedded.program import ready_program
 from undertone.embedded.reporter import SilentReporter
 from undertone.embedded.settings import load_stack_settings
 
@@ -106,16 +106,16 @@ class _EmbeddedServer:
         shutil.rmtree(self.folder, ignore_errors=True)
 
 
-def _kafka_in(folder: Path, classpath: str) -> EmbeddedKafka:
-    return EmbeddedKafka(folder / "kafka", classpath, free_port(), free_port(), folder / "kafka.log")
+def _kafka_in(folder: Path, program: KafkaProgram) -> EmbeddedKafka:
+    return EmbeddedKafka(folder / "kafka", program, free_port(), free_port(), folder / "kafka.log")
 
 
 @cache
-def _formatted(classpath: str) -> Path:
+def _formatted(program: KafkaProgram) -> Path:
     """The folder of a Kafka that never ran: to copy it spares each server of a test a Java that formats its own."""
     folder = Path(tempfile.mkdtemp(prefix="undertone-test-"))
     atexit.register(shutil.rmtree, folder, ignore_errors=True)
-    kafka = _kafka_in(folder, classpath)
+    kafka = _kafka_in(folder, program)
     kafka.create()
     return kafka.folder
 
@@ -123,9 +123,9 @@ def _formatted(classpath: str) -> Path:
 class EmbeddedKafkaServer(_EmbeddedServer):
     def __init__(self) -> None:
         super().__init__()
-        classpath = KafkaJars(load_stack_settings().cache_dir).fetch(SilentReporter())
-        self._kafka = _kafka_in(self.folder, classpath)
-        shutil.copytree(_formatted(classpath), self._kafka.folder)
+        program = ready_program(load_stack_settings().cache_dir, SilentReporter())
+        self._kafka = _kafka_in(self.folder, program)
+        shutil.copytree(_formatted(program), self._kafka.folder)
         self.child = self._kafka.child
 
     @property

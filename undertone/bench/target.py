@@ -14,10 +14,11 @@ from urllib.parse import SplitResult, urlsplit
 import psutil
 
 from services.runtime.kafka import KafkaConnection
-from undertone.embedded.fetch import KafkaJars, require_embedded_extra
+from undertone.embedded.fetch import require_embedded_extra
 from undertone.embedded.kafka import EmbeddedKafka
 from undertone.embedded.ports import LOOPBACK, free_port
 from undertone.embedded.process import Child, Command, started
+from undertone.embedded.program import ready_program
 from undertone.embedded.reporter import Reporter
 from undertone.embedded.services import is_ready, local_client
 from undertone.embedded.settings import load_stack_settings
@@ -57,10 +58,10 @@ def _cpu_seconds(process: psutil.Process) -> float:
 async def temporary_kafka(reporter: Reporter) -> AsyncIterator[KafkaConnection]:
     """A Kafka of our own, empty. Raises StackError when it cannot be had."""
     require_embedded_extra()
-    classpath = await asyncio.to_thread(KafkaJars(load_stack_settings().cache_dir).fetch, reporter)
+    program = await asyncio.to_thread(ready_program, load_stack_settings().cache_dir, reporter)
     with tempfile.TemporaryDirectory(prefix="undertone-bench-") as name:
         folder = Path(name)
-        kafka = EmbeddedKafka(folder / "kafka", classpath, free_port(), free_port(), folder / "kafka.log")
+        kafka = EmbeddedKafka(folder / "kafka", program, free_port(), free_port(), folder / "kafka.log")
         reporter.begins("Kafka", "starting")
         try:
             await kafka.start()

@@ -15,10 +15,10 @@ from undertone.console import confirm, new_output
 from undertone.embedded.background import start_in_background
 from undertone.embedded.display import show_addresses, show_next_steps, show_status
 from undertone.embedded.errors import AlreadyRunningError, NotRunningError
-from undertone.embedded.fetch import KafkaJars
 from undertone.embedded.foreground import run_in_foreground
 from undertone.embedded.kafka import silence_client_log
 from undertone.embedded.prepare import StackOptions, check_addresses, check_services
+from undertone.embedded.program import ready_program
 from undertone.embedded.reporter import ConsoleReporter
 from undertone.embedded.settings import load_stack_settings
 from undertone.embedded.stack import Stack
@@ -107,7 +107,7 @@ def _up_detached(
     check_services(options, reporter)
     make_home(options.settings.home)
     if options.kafka is None:
-        KafkaJars(options.settings.cache_dir).fetch(reporter)  # here, where its progress is seen
+        ready_program(options.settings.cache_dir, reporter)  # here, where its progress is seen
     given = {name: address for name, address in servers.items() if address is not None}  # a list of processes shows
     start_in_background(options.settings.home, _arguments(options), given, reporter)  # arguments: passwords are none
     asyncio.run(_show_running(console, options.settings.home, detached=True))

@@ -56,7 +56,7 @@ class KafkaJars:
         """
         if not self.is_complete():
             self.folder.mkdir(parents=True, exist_ok=True)
-            with _alone(self.folder / "lock"):
+            with alone(self.folder / "lock"):
                 missing = [jar for jar in self.jars if not jar.is_in(self.folder)]
                 if missing:
                     self._announce(missing, reporter)
@@ -109,8 +109,8 @@ def download_from_maven(jar: Jar, folder: Path) -> Path:
 
 
 @contextmanager
-def _alone(lock_file: Path) -> Iterator[None]:
-    """Let a second fetcher on this machine wait for the first."""
+def alone(lock_file: Path) -> Iterator[None]:
+    """Let a second process of this machine wait for the first."""
     with lock_file.open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         yield

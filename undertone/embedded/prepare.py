@@ -12,10 +12,11 @@ from urllib.parse import urlsplit
 
 from undertone.embedded.accounts import choose_postgres_place
 from undertone.embedded.errors import WrongSettingError
-from undertone.embedded.fetch import KafkaJars, require_embedded_extra
+from undertone.embedded.fetch import require_embedded_extra
 from undertone.embedded.kafka import EmbeddedKafka
 from undertone.embedded.ports import LOOPBACK, Ports, settle_ports
 from undertone.embedded.postgres import EmbeddedPostgres, find_binaries
+from undertone.embedded.program import ready_program
 from undertone.embedded.reporter import Reporter
 from undertone.embedded.services import Servers, check_settings, service_environment
 from undertone.embedded.settings import StackSettings
@@ -81,9 +82,9 @@ def _prepare(options: StackOptions, ports: Ports, reporter: Reporter) -> Prepare
     if options.kafka is None or options.postgres is None:
         require_embedded_extra()
     if options.kafka is None:
-        classpath = KafkaJars(options.settings.cache_dir).fetch(reporter)
+        program = ready_program(options.settings.cache_dir, reporter)
         kafka = EmbeddedKafka(
-            home / "kafka", classpath, ports.kafka_port, ports.kafka_controller_port, home / "logs" / "kafka.log"
+            home / "kafka", program, ports.kafka_port, ports.kafka_controller_port, home / "logs" / "kafka.log"
         )
     if options.postgres is None:
         place = choose_postgres_place(home, find_binaries())
