@@ -90,7 +90,8 @@ def list_letters(  # noqa: PLR0917 - typer reads options from parameters
         return
     found = answer["dead_letters"] if is_each else answer["groups"]
     if not found:
-        output().print("No dead letters." if any_state else "No dead letters wait. `--any-state` lists all.")
+        nothing = f"No dead letters of {fingerprint}" if fingerprint else "No dead letters"
+        output().print(f"{nothing}." if any_state else f"{nothing} wait. `--any-state` lists all.")
         return
     output().print(views.letters_view(found) if is_each else views.groups_view(found))
     if is_each and answer["metadata"]["next_cursor"]:

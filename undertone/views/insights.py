@@ -65,7 +65,20 @@ def footer(metadata: Mapping[str, Any], shown: int) -> Text:
     line = Text(f"{shown:,} of {total_text} insights", style="dim")
     if shown < int(total):
         line.append("; --limit shows more, --json gives them to programs")
-    return line
+    return line.append_text(not_yet_under(metadata))
+
+
+def not_yet_under(told: Mapping[str, Any]) -> Text:
+    """How many conversations lack a result under the version that is shown: nothing when none does."""
+    missing = int(told.get("missing_under_version") or 0)
+    if not missing:
+        return Text()
+    version = harmless(str(told.get("analysis_version")))
+    return Text(
+        f"\n{missing:,} conversations are not analysed under {version}, but under an earlier version:"
+        " `undertone versions list`",
+        style="yellow",
+    )
 
 
 def nothing_found(metadata: Mapping[str, Any], command: str, filters: str, now: datetime) -> RenderableType:

@@ -9,6 +9,7 @@ from rich.table import Table
 from rich.text import Text
 
 from undertone.console import words
+from undertone.views.insights import not_yet_under
 from undertone.views.parts import Bar, change, feeling_style, sparkline, titled
 
 SENTIMENTS = ("positive", "neutral", "negative")
@@ -31,7 +32,7 @@ def trends_view(trends: Trends) -> RenderableType:
         Text(),
         topic_bars(trends.get("top_topics") or ()),
         Text(),
-        coverage_line(trends.get("coverage") or {}),
+        coverage_line(trends.get("coverage") or {}).append_text(not_yet_under(trends)),
     )
 
 

@@ -114,14 +114,15 @@ def _topics(found: Members) -> Sequence[RenderableType]:
 def _disagreements(found: Members) -> Sequence[RenderableType]:
     if not found["most_disagreeing"]:
         return ()
-    table = Table(box=None, pad_edge=False, padding=(0, 1, 1, 0), show_header=False)
+    table = Table(box=None, pad_edge=False, padding=(0, 1, 0, 0), show_header=False)
     table.add_column(no_wrap=True)
     table.add_column(overflow="fold")
     for one in found["most_disagreeing"]:
         name = Text(harmless(one["conversation_id"]), style="dim", overflow="fold")
-        quotes = [Text.assemble("“", words(one[side]["evidence"]), "”  ", _said_by(found[side])) for side in ("a", "b")]
-        felt = [score(one[side]["sentiment_score"], one[side]["sentiment"]) for side in ("a", "b")]
-        table.add_row(Group(*felt), Group(*quotes, name))
+        for side in ("a", "b"):  # a row each, so that a score stands beside its own words however long they are
+            quoted = Text.assemble("“", words(one[side]["evidence"]), "”  ", _said_by(found[side]))
+            table.add_row(score(one[side]["sentiment_score"], one[side]["sentiment"]), quoted)
+        table.add_row("", Group(name, ""))
     return Text("They disagree most on", style="dim"), table
 
 

@@ -89,6 +89,15 @@ def test_a_comparison_shows_quotes_made_harmless_and_what_is_undefined() -> None
     assert "4 under new" in " ".join(text.split())
 
 
+def test_each_score_stands_beside_its_own_words_however_long_they_are() -> None:
+    long, short = {"evidence": "never again " * 20, "sentiment": "negative"}, {"evidence": "thanks"}
+    pair = {"conversation_id": "c1", "a": {**long, "sentiment_score": -0.5}, "b": {**long, **short}}
+    pair["b"] |= {"sentiment": "positive", "sentiment_score": 0.9}
+    lines = shown(diff_view(a_diff(most_disagreeing=[pair]))).splitlines()
+    (line,) = [line for line in lines if line.startswith("+0.90")]
+    assert "“thanks”  new" in line
+
+
 def test_a_comparison_of_nothing_says_what_to_do() -> None:
     assert "No conversation" in shown(diff_view(a_diff(compared=0)))
 

@@ -11,7 +11,7 @@ from schemas.subjects import subject_registry
 from undertone.console import harmless, harmless_paragraphs
 from undertone.views.conversation import conversation_view
 from undertone.views.demo import examples, findings, outcome_line
-from undertone.views.insights import insights_table, nothing_found, quote
+from undertone.views.insights import footer, insights_table, nothing_found, quote
 from undertone.views.subjects import subjects_table
 from undertone.views.trends import topic_bars, trends_view
 
@@ -167,6 +167,13 @@ def test_after_a_switch_of_engines_the_insights_of_the_one_before_are_named() ->
     printed = " ".join(_printed(nothing_found(metadata, "insights", "--sentiment negative", NOW)).split())
     assert "no insights under grok-4.3-p1 yet; there are 1,272 under offline-1, 3 under offline-0" in printed
     assert "undertone insights --analysis-version offline-1 --since 30d --sentiment negative" in printed
+
+
+@pytest.mark.parametrize(("missing", "is_said"), [(None, False), (0, False), (272, True)])
+def test_a_list_says_what_is_known_under_an_earlier_version_only(missing: int | None, is_said: bool) -> None:
+    told = {"total_count": 1, "analysis_version": "offline-1", "missing_under_version": missing}
+    said = "272 conversations are not analysed under offline-1"
+    assert (said in " ".join(_printed(footer(told, 1)).split())) == is_said
 
 
 def test_an_empty_store_says_how_to_fill_it() -> None:
