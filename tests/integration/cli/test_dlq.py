@@ -84,6 +84,9 @@ async def test_letters_are_seen_understood_sent_dropped_and_remembered(api: Depl
     assert (dropped.code, "1 dropped" in dropped.out) == (0, True), dropped.err
     assert await state_counts(api) == {"redriven": 3, "dropped": 1}
 
+    gone = counts["llm_error"][1]
+    assert f"No dead letters of {gone} wait." in (await ops.run("dlq", "list", gone)).out
+
     history = json.loads((await ops.run("dlq", "history", "--json")).out)["actions"]
     assert [(action["kind"], action["done_by"]) for action in history] == [("drop", "ops"), ("redrive", "ops")]
     assert "it answers again" in (await ops.run("dlq", "history")).out
