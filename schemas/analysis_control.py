@@ -31,13 +31,16 @@ class HoldDeclared(Event):
 
 
 class SpendReserved(Event):
-    """An instance asks for money; it may spend it only if the day's sum at this position is within the budget."""
+    """An instance asks for money; it may spend it only if the day's sum at this position is within its budget."""
 
     type: ClassVar[str] = "undertone.spend.reserved.v1"
 
     reservation_id: UUID
     amount_usd: Annotated[float, Field(gt=0)]
     reserved_by: Writer
+    daily_budget_usd: Annotated[float, Field(ge=0)] | None = None
+    """The day's budget under which it was asked for: every reader judges by it, whatever its own budget is by then.
+    None from older instances: then each reader's own budget decides."""
 
 
 class SpendSettled(Event):

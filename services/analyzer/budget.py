@@ -1,7 +1,8 @@
 """Money for calls that cost: granted by the order of the control log, so that no day costs more than its budget.
 
 An instance asks for a block by a record of the log and may spend it only if the sum of the day, at that position of
-the log, is within the budget. Every instance reads the same log and comes to the same verdicts, whoever asks first.
+the log, is within the budget that the record states. So every instance that reads the log comes to the same verdicts,
+whoever asks first and whatever its own budget is: a budget that is changed during the day forgets nothing.
 A settled block gives back what was not spent; the block of a killed instance stays spent. The day is that of the
 broker's timestamps, in UTC. A call takes the most that it can cost out of a block before it starts and returns the
 rest when it ended. Pure; sums are whole nanodollars, because floats taken back do not add up.
@@ -44,17 +45,20 @@ class Budget:
     """What the log says of every day, in nanodollars."""
 
     def __init__(self, daily_usd: float) -> None:
-        self.daily = math.floor(daily_usd * NANO)
+        self.daily = _whole(daily_usd)
         self._reserved: defaultdict[int, int] = defaultdict(int)
         self._reservations: dict[UUID, _Reservation] = {}
 
-    def reserve(self, reservation_id: UUID, amount_usd: float, at: float) -> bool:
-        """Take a reservation of the log into account; whether it is granted. Its copies change nothing."""
+    def reserve(self, reservation_id: UUID, amount_usd: float, at: float, daily_usd: float | None = None) -> bool:
+        """Take a reservation of the log into account; whether it is granted. Its copies change nothing.
+
+        `daily_usd` is the budget that it states; one that states none is judged by ours.
+        """
         known = self._reservations.get(reservation_id)
         if known is not None:
             return known.is_granted
         day, amount = day_of(at), nano(amount_usd)
-        is_granted = self._reserved[day] + amount <= self.daily
+        is_granted = self._reserved[day] + amount <= (self.daily if daily_usd is None else _whole(daily_usd))
         self._reservations[reservation_id] = _Reservation(day, amount, is_granted)
         if is_granted:
             self._reserved[day] += amount
@@ -77,6 +81,11 @@ class Budget:
         if any(old < day for old in self._reserved):
             self._reserved = defaultdict(int, {old: sum_ for old, sum_ in self._reserved.items() if old >= day})
             self._reservations = {id_: one for id_, one in self._reservations.items() if one.day >= day}
+
+
+def _whole(daily_usd: float) -> int:
+    """Of a budget, in nanodollars."""
+    return math.floor(daily_usd * NANO)
 
 
 def day_of(at: float) -> int:
@@ -170,6 +179,10 @@ class Wallet:
         """The lanes that wait because what is left of the day's budget is not enough for their next call."""
         today = self.budget.reserved(self._today())
         return [lane for lane in self.short_lanes() if today + self._needs[lane].amount > self._limit(lane)]
+
+    def lanes_beyond_budget(self) -> list[Lane]:
+        """Those of them whose next call may cost more than a whole day's budget has for them: no new day helps."""
+        return [lane for lane in self.short_lanes() if self._needs[lane].amount > self._limit(lane)]
 
     def next_request(self) -> Request | None:
         """The reservation to write now, if any: one at a time, ahead of need."""

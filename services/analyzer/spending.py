@@ -97,16 +97,17 @@ class Spending:
         if not lanes:
             return None
         names = " and ".join(lane.value for lane in lanes)
+        wait = "" if self._wallet.lanes_beyond_budget() else ", or wait: work goes on when the UTC day ends"
         return (
             f"today's budget of ${self.daily_usd:g} has ${self.reserved_usd:.4f} spent or reserved, too little is left "
-            f"for the next call of: {names}; nothing is dropped, work goes on when the UTC day ends "
-            "(ANALYZER_DAILY_BUDGET_USD)"
+            f"for the next call of: {names}; nothing is dropped; raise ANALYZER_DAILY_BUDGET_USD and start the "
+            f"analyzer again{wait}"
         )
 
     def reserved(self, event: Event, at: float, _: int) -> None:
         """The control log holds a reservation."""
         assert isinstance(event, SpendReserved)
-        is_granted = self._budget.reserve(event.reservation_id, event.amount_usd, at)
+        is_granted = self._budget.reserve(event.reservation_id, event.amount_usd, at, event.daily_budget_usd)
         self._wallet.reserved(event.reservation_id, is_granted=is_granted, at=at)
         self._see()
 
@@ -129,10 +130,12 @@ class Spending:
             await self._settle()
             request = self._wallet.next_request()
             if request is not None:
-                amount_usd = request.amount / NANO
                 await self._declare(
                     SpendReserved(
-                        reservation_id=request.reservation_id, amount_usd=amount_usd, reserved_by=self._instance
+                        reservation_id=request.reservation_id,
+                        amount_usd=request.amount / NANO,
+                        reserved_by=self._instance,
+                        daily_budget_usd=self.daily_usd,
                     )
                 )
             self._tell()

@@ -28,7 +28,7 @@ async def reserved_usd(world: World, daily_usd: float) -> float:
     for record in await world.records(CONTROL):
         event, at = decode(record, CONTROL).event, record.timestamp_ms / 1000
         if isinstance(event, SpendReserved):
-            budget.reserve(event.reservation_id, event.amount_usd, at)
+            budget.reserve(event.reservation_id, event.amount_usd, at, event.daily_budget_usd)
             days.add(day_of(at))
         elif isinstance(event, SpendSettled):
             budget.settle(event.reservation_id, event.spent_usd)

@@ -53,6 +53,12 @@ async def test_a_used_budget_holds_across_kills_and_nothing_is_dropped(world: Wo
         assert await world.uncommitted() > 0
         assert not await world.dead_letters()
 
+        spent = running.simulator.statistics.cost_usd
+        lowered = await start_apart(ANALYZER_INSTANCE_ID="one", **{**variables, "ANALYZER_DAILY_BUDGET_USD": "0.06"})
+        await eventually(lambda: _waits_for_budget(lowered), within_seconds=90)
+        await lowered.stop()
+        assert running.simulator.statistics.cost_usd == spent, "a lowered budget forgot what was spent"
+
         variables["ANALYZER_DAILY_BUDGET_USD"] = "unlimited"
         await start_apart(ANALYZER_INSTANCE_ID="one", **variables)
         await eventually(lambda: world.has_outcomes_for(conversations), within_seconds=180)
