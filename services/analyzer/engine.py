@@ -134,7 +134,7 @@ class EngineLimited(EngineError):  # noqa: N818 - named for the state, as caller
 
 
 class EngineMisconfigured(EngineError):  # noqa: N818 - named for the state, as callers read it
-    """Bad key, no credit, unknown model: stop calling until a person acts; nothing is dead-lettered."""
+    """Bad key, no credit, unknown model: one call a minute looks whether a person acted; nothing is dead-lettered."""
 
 
 class AnswerTruncated(EngineError):  # noqa: N818 - named for the state, as callers read it

@@ -111,6 +111,8 @@ def _facts(status: StackStatus) -> Iterator[Text]:
             behind = [f"{topic} {records:,}" for topic, records in lag.items() if records]
             yield _fact(f"{part} lag", ", ".join(behind) or "none")
     yield from _held(status.holds, status.blocked)
+    if status.budget_used_up:
+        yield _fact("held", status.budget_used_up)
     if status.today is not None:
         today = status.today
         cost = f"{today.get('cost_usd') or 0:.4f} USD"

@@ -68,7 +68,8 @@ class StackStatus:
     """Why a lane starts no analyses: held for a time, or standing at a record until somebody acts."""
     blocked: tuple[str, ...] = ()
     """Those lanes that stand at a record: no release ends that."""
-    """Why a lane starts no analyses at the moment."""
+    budget_used_up: str | None = None
+    """Why lanes wait for money, and what helps; None while none does."""
     today: dict[str, Any] | None = None
     problems: list[str] = field(default_factory=list)
 
@@ -98,7 +99,13 @@ async def gather_status(home: Path, api_key: str | None = None) -> StackStatus:
     parts = servers | {name: _service_status(state, name, answer) for name, answer in answers.items()}
     summary = _summarise(home, state, parts, answers["analyzer"], api_answer)
     said = answers["analyzer"].body
-    return replace(summary, analyzer_lag=behind, holds=_holds(said), blocked=tuple(said.get("blocked") or ()))
+    return replace(
+        summary,
+        analyzer_lag=behind,
+        holds=_holds(said),
+        blocked=tuple(said.get("blocked") or ()),
+        budget_used_up=budget_used_up(said),
+    )
 
 
 @dataclass(frozen=True)
@@ -141,6 +148,12 @@ async def _ask_analyzer_lag(state: StackState) -> dict[str, int] | None:
 def _holds(analyzer: Mapping[str, Any]) -> dict[str, str]:
     """Lanes that are held for a time, and lanes that stand at a record until somebody acts."""
     return {**(analyzer.get("holds") or {}), **(analyzer.get("blocked") or {})}
+
+
+def budget_used_up(analyzer: Mapping[str, Any]) -> str | None:
+    """What an analyzer's readiness says of its budget: a check that never fails, for this is what its owner asked."""
+    said = (analyzer.get("checks") or {}).get("budget") or {}
+    return said.get("detail")
 
 
 def _service_status(state: StackState, name: str, answer: _Answer) -> PartStatus:

@@ -77,7 +77,10 @@ def error_of(status: int, headers: Mapping[str, str], body: bytes, now: datetime
     if status >= HTTPStatus.INTERNAL_SERVER_ERROR or status in _MEANS_TRY_LATER:
         return EngineUnavailable(f"the endpoint answered HTTP {status}")
     if _any(_NO_CREDIT, words) or status == HTTPStatus.PAYMENT_REQUIRED:
-        return EngineMisconfigured(f"the account has no credit left or reached its spending limit (HTTP {status})")
+        return EngineMisconfigured(
+            f"the account has no credit left or reached its spending limit (HTTP {status}); "
+            f"add credit or raise the limit: it is tried again each minute"
+        )
     if status == HTTPStatus.TOO_MANY_REQUESTS:
         return EngineLimited("the endpoint limits us (HTTP 429)", hold_seconds=hold_seconds_of(headers, now))
     if _any(_BAD_KEY, words) or status == HTTPStatus.UNAUTHORIZED:

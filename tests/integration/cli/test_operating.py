@@ -165,7 +165,9 @@ async def test_a_hold_and_its_release_are_events_of_the_control_log(
     held = await shell.run("hold", "--for", "90s", "--lane", "replay", "--reason", "the provider asked for it")
     assert held.out.startswith("The replay lane is held until"), held.err
     assert "undertone release --lane replay" in held.out
-    assert (await shell.run("release")).out == "Both lanes are released: analyses go on.\n"
+    assert (await shell.run("release")).out == (
+        "Both lanes are released: no hold stops analyses. `undertone status` says if anything else does.\n"
+    )
     records = await read_all(Deployment(infrastructure.bootstrap_servers, "", tmp_path, kafka_topics), CONTROL)
     hold, release = (HoldDeclared.model_validate_json(record.value) for record in records)
     assert (hold.hold_seconds, hold.lane, hold.reason) == (90, Lane.REPLAY, "the provider asked for it")

@@ -5,7 +5,7 @@ import io
 from rich.console import Console
 
 from undertone.embedded.display import show_status
-from undertone.embedded.status import FailedCheck, PartStatus, StackStatus
+from undertone.embedded.status import FailedCheck, PartStatus, StackStatus, budget_used_up
 
 
 def shown(status: StackStatus, width: int = 160) -> str:
@@ -78,6 +78,21 @@ def test_an_address_is_never_broken_on_a_narrow_screen() -> None:
     lines = shown(status, width=80).splitlines()
     assert f"{'':<12}{address}" in lines
     assert all(len(line) <= 80 for line in lines)
+
+
+def test_a_budget_that_is_used_up_is_shown_as_what_holds_beside_other_holds() -> None:
+    said = "today's budget of $0.6 has $0.6500 spent or reserved; raise it"
+    alone = shown(StackStatus(running=True, healthy=True, home="h", budget_used_up=said))
+    assert f"held           {said}\n" in alone
+    assert "undertone release" not in alone, "no release ends it"
+    both = shown(StackStatus(running=True, healthy=True, home="h", holds={"live": "a pause"}, budget_used_up=said))
+    assert both.count("held           ") == 2
+
+
+def test_the_budget_that_is_used_up_is_told_by_readiness_though_its_check_does_not_fail() -> None:
+    assert budget_used_up({"checks": {"budget": {"ok": True, "detail": "used up"}}}) == "used up"
+    assert budget_used_up({"checks": {"budget": {"ok": True}}}) is None
+    assert budget_used_up({}) is None, "nobody answers"
 
 
 def test_a_hold_of_both_lanes_is_told_once() -> None:

@@ -90,3 +90,9 @@ def test_no_words_of_the_provider_are_repeated(status: int, body: bytes, quoted:
         refused = error_of(status, {}, document, NOW)
         assert isinstance(refused, EngineError)
         assert marker not in refused.reason
+
+
+def test_missing_credit_is_named_with_what_helps() -> None:
+    reason = error(402).reason
+    assert "add credit" in reason
+    assert "tried again each minute" in reason
