@@ -129,11 +129,12 @@ def promote(  # noqa: PLR0917 - typer reads options from parameters
             )
         setup = Setup(KafkaConnection.from_settings(settings), api, open_plans())
         catching_up = CatchingUp(setup, api, _name(version), How(is_agreed=yes, rate=rate))
+        promoting = Promoting(api, version, catching_up)
         try:
-            asyncio.run(Promoting(api, version, catching_up).run(now=now))
-        except Paused as paused:
-            tell(f"Stopped. `undertone versions promote {version}` goes on.")
-            raise typer.Exit(EXIT_INTERRUPTED) from paused
+            asyncio.run(promoting.run(now=now))
+        except (Paused, KeyboardInterrupt) as stopped:
+            tell(promoting.stopped())
+            raise typer.Exit(EXIT_INTERRUPTED) from stopped
 
 
 def rollback(now: Now = False, url: Url = None, key: Key = None) -> None:
@@ -173,6 +174,7 @@ def retire(
                 f"Nothing is known under the analysis version {version}; `undertone versions list` says what there is. "
                 f"If copies for it wait on the replay lane, --now lets them go."
             )
+        _refuse_in_use(found)
         if not yes and not is_retired(found):
             confirm(_what_retiring_does(version, found))
         try:
@@ -193,6 +195,17 @@ def retire(
     else:
         what = "is retired. What it found is deleted in the background; what is asked for under it is not analysed."
     tell(f"{version} {what}{_untold(done['announced'])}")
+
+
+def _refuse_in_use(found: Mapping[str, Any] | None) -> None:
+    """Before anybody is asked about it: the API would refuse it afterwards."""
+    if found is None:
+        return
+    version = found["analysis_version"]
+    if found["state"] == "active":
+        raise CommandError(f"{version} is active: promote another version first.")
+    if found["is_on_trial"]:
+        raise CommandError(f"{version} is on trial: end that by `undertone versions trial {version} --end`.")
 
 
 def _what_retiring_does(version: str, found: Mapping[str, Any] | None) -> str:

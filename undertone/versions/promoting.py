@@ -1,7 +1,7 @@
 """The way of a version to the front: on trial, seen by the analyzers, caught up, promoted."""
 
 import asyncio
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from undertone.console import say, tell
 from undertone.errors import CommandError
@@ -21,6 +21,20 @@ class Promoting:
     api: VersionsApi
     version: str
     catching_up: CatchingUp
+    is_begun: bool = field(default=False, init=False)
+    is_on_trial: bool = field(default=False, init=False)
+    """Whether live traffic is analysed under both, until it is promoted or given up."""
+
+    def stopped(self) -> str:
+        """How things stand for whoever stops it here."""
+        if not self.is_begun:
+            return "Stopped. Nothing was changed."
+        if not self.is_on_trial:
+            return f"Stopped. `undertone versions promote {self.version}` goes on."
+        return (
+            f"Stopped. Live traffic is still analysed under both: `undertone versions promote {self.version}` goes on, "
+            f"`undertone versions trial {self.version} --end` gives it up."
+        )
 
     async def run(self, *, now: bool) -> None:
         """All that is left to be done. Raises CommandError, and what `CatchingUp.run` raises."""
@@ -28,6 +42,7 @@ class Promoting:
         standing = versions.of(self.version)
         if versions.active is not None:
             await self.catching_up.agree(standing, now=now)
+        self.is_begun = True
         if versions.active == self.version:
             tell(f"{self.version} is what readers are shown by default already.")
         elif now or versions.active is None:
@@ -47,15 +62,18 @@ class Promoting:
     async def _with_full_coverage(self, *, is_live: bool) -> None:
         if not is_live:
             self.api.decide(f"{self.version}/trial")
+        self.is_on_trial = True
         tell(f"Live traffic is to be analysed under {self.version}, too.")
         await self._seen()
         for _ in range(_ROUNDS):
             await self.catching_up.run()
             try:
-                self._say_promoted(self.api.decide(f"{self.version}/promotion", now=False)["missing"])
+                missing = self.api.decide(f"{self.version}/promotion", now=False)["missing"]
             except Incomplete as error:
                 say(str(error))  # some came to lack meanwhile
             else:
+                self.is_on_trial = False
+                self._say_promoted(missing)
                 return
         raise CommandError(f"Conversations come to lack an outcome under {self.version} as fast as they are replayed.")
 

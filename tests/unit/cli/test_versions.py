@@ -10,8 +10,11 @@ import httpx
 import pytest
 from rich.console import Console, RenderableType
 
+from undertone import cli
+from undertone.commands import versions
 from undertone.errors import CommandError
 from undertone.versions.api import Incomplete, Versions, VersionsApi
+from undertone.versions.catching_up import Paused
 from undertone.versions.promoting import Promoting
 from undertone.views.versions import diff_view, versions_table
 
@@ -91,7 +94,7 @@ def test_a_comparison_shows_quotes_made_harmless_and_what_is_undefined() -> None
 
 def test_each_score_stands_beside_its_own_words_however_long_they_are() -> None:
     long, short = {"evidence": "never again " * 20, "sentiment": "negative"}, {"evidence": "thanks"}
-    pair = {"conversation_id": "c1", "a": {**long, "sentiment_score": -0.5}, "b": {**long, **short}}
+    pair: dict[str, Any] = {"conversation_id": "c1", "a": {**long, "sentiment_score": -0.5}, "b": {**long, **short}}
     pair["b"] |= {"sentiment": "positive", "sentiment_score": 0.9}
     lines = shown(diff_view(a_diff(most_disagreeing=[pair]))).splitlines()
     (line,) = [line for line in lines if line.startswith("+0.90")]
@@ -138,6 +141,7 @@ class Stage:
     said: list[str] = field(default_factory=list)
     refusals: int = 0
     is_agreed: bool = True
+    is_stopped: bool = False
 
     def all_versions(self) -> Versions:
         return Versions(self.versions)
@@ -158,6 +162,8 @@ class Stage:
             raise CommandError("Nothing was changed.")
 
     async def run(self) -> None:
+        if self.is_stopped:
+            raise Paused
         self.said.append("caught up")
 
 
@@ -192,6 +198,69 @@ def test_who_does_not_agree_has_changed_nothing(now: bool) -> None:
     with pytest.raises(CommandError, match="Nothing was changed"):
         promote(stage, now=now)
     assert stage.said == ["asked"]
+
+
+@pytest.mark.parametrize(
+    ("now", "is_agreed", "said", "not_said"),
+    [
+        (False, True, "still analysed under both: `undertone versions promote new` goes on", "changed"),
+        (False, True, "`undertone versions trial new --end` gives it up", "changed"),
+        (True, True, "`undertone versions promote new` goes on", "--end"),
+        (False, False, "Nothing was changed", "goes on"),
+    ],
+)
+def test_whoever_stops_a_promotion_is_told_how_things_stand(
+    now: bool, is_agreed: bool, said: str, not_said: str
+) -> None:
+    stage = Stage(all_versions(a_version("old", state="active")), is_agreed=is_agreed, is_stopped=True)
+    if now:
+        stage.versions["versions"].append(a_version("new"))
+    promoting = Promoting(stage, "new", stage)  # type: ignore[arg-type]
+    with pytest.raises((Paused, CommandError)):
+        asyncio.run(promoting.run(now=now))
+    assert said in promoting.stopped()
+    assert not_said not in promoting.stopped()
+
+
+@pytest.fixture
+def posted(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """What a command decides on a read API that has an active version, and one on trial."""
+    found = all_versions(a_version("old", state="active"), a_version("new", is_on_trial=True))
+    paths: list[str] = []
+
+    def answer(request: httpx.Request) -> httpx.Response:
+        if request.method == "POST":
+            paths.append(request.url.path)
+        return httpx.Response(200, json=found)
+
+    monkeypatch.setattr(versions, "_open_api", lambda *_: api_that(answer))
+    return paths
+
+
+@pytest.mark.parametrize(("version", "said"), [("old", "old is active"), ("new", "versions trial new --end")])
+@pytest.mark.parametrize("yes", [[], ["--yes"]])
+def test_what_is_in_use_is_not_retired_and_nobody_is_asked(
+    posted: list[str], version: str, said: str, yes: list[str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert cli.main(["versions", "retire", version, *yes]) == 1
+    told = " ".join(capsys.readouterr().err.split())
+    assert said in told
+    assert "add --yes" not in told
+    assert posted == []
+
+
+def test_ctrl_c_while_a_promotion_waits_is_one_line_that_says_how_things_stand(
+    posted: list[str], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    async def wait(promoting: Promoting, *, now: bool) -> None:
+        promoting.is_begun = promoting.is_on_trial = not now
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(Promoting, "run", wait)
+    assert cli.main(["versions", "promote", "new"]) == cli.EXIT_INTERRUPTED
+    shown = capsys.readouterr()
+    assert "Live traffic is still analysed under both" in shown.out
+    assert shown.err == ""
 
 
 def test_an_answer_that_is_no_decision_is_one_sentence() -> None:
