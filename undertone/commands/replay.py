@@ -13,11 +13,11 @@ import typer
 
 from schemas.event import ID_PATTERN
 from undertone.commands.replay_control import AsJson, cancel, finish, open_setup, pause, replays, resume
-from undertone.console import confirm, output
+from undertone.console import confirm, output, say
 from undertone.dead_letters.options import DryRun, Key, Url, Yes, print_json
 from undertone.errors import UsageProblem
 from undertone.replay.job import Setup, look_for, refuse_taken_name, send, write_down
-from undertone.replay.planning import Asked, Chosen, Terms
+from undertone.replay.planning import Asked, Chosen, Terms, not_found_line
 from undertone.replay.plans import check_name
 from undertone.replay.quotes import quote_lines, quote_members
 from undertone.replay.quoting import quote
@@ -158,6 +158,8 @@ def _refuse_unknown(version: str | None, known: Sequence[str]) -> None:
 
 async def _replay(setup: Setup, asked: Asked, how: _How, active: str | None, now: datetime) -> None:
     chosen = await look_for(setup, asked)
+    if chosen.not_found:
+        say(not_found_line(asked, chosen))
     if how.is_dry_run or not how.is_agreed:
         await _show_price(setup, chosen, how, how.version or active)
     if how.is_dry_run:

@@ -55,13 +55,14 @@ def stop_survivors(state: StackState, reporter: Reporter) -> None:
 def purge(home: Path, reporter: Reporter) -> None:
     """Remove what the stack keeps, and nothing else that may lie in the folder.
 
+    How far replays and ingests came goes, too: it counts by a Kafka that is no more.
     Raises AlreadyRunningError while an `up` holds it.
     """
     if not home.exists():
         return
     with hold_home(home):
         choose_postgres_place(home, find_binaries()).remove()
-        for folder in ("postgres", "kafka", "logs"):
+        for folder in ("postgres", "kafka", "logs", "replays", "ingest"):
             shutil.rmtree(home / folder, ignore_errors=True)
         (home / STATE_FILE).unlink(missing_ok=True)
         (home / LOCK_FILE).unlink(missing_ok=True)

@@ -5,7 +5,7 @@ conversations of one partition only.
 """
 
 from array import array
-from collections.abc import Collection
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 
 from schemas.codec import RawRecord, UndecodableRecord, decode
@@ -57,6 +57,10 @@ class Newest:
         if conversation is not None:
             fits = is_in_range and (self._channel is None or conversation.channel == self._channel)
             self._found[key] = (*revision, record.offset if fits else OUTSIDE)
+
+    def chosen_keys(self) -> Iterator[bytes]:
+        """Of the conversations to be sent."""
+        return (key for key, (_, _, offset) in self._found.items() if offset != OUTSIDE)
 
     def offsets(self) -> "array[int]":
         """The offsets to be sent, in order."""

@@ -11,13 +11,14 @@ from services.runtime.kafka import KafkaConnection
 from undertone.errors import CommandError, UsageProblem
 from undertone.replay.api import ReplayApi, RetiredVersion
 from undertone.replay.estimating import Estimate
-from undertone.replay.logs import explained, partitions
+from undertone.replay.logs import cluster_id, explained, partitions
 from undertone.replay.planning import Asked, Chosen, Terms, address_of, choose, make_plan, nothing_found, wanted_ids
 from undertone.replay.plans import Plans, Replay
 from undertone.replay.pricing import Tariff
 from undertone.replay.sending import Sending
 from undertone.replay.watching import ReplayWatcher, watching
 
+_OTHER_NAME = "A new one needs another --name."
 _SIGNALS = (signal.SIGINT, signal.SIGTERM)
 
 
@@ -66,9 +67,11 @@ async def write_down(setup: Setup, asked: Asked, chosen: Chosen, terms: Terms) -
 def refuse_taken_name(plans: Plans, name: str) -> None:
     """Raise UsageProblem when there is a replay of this name."""
     if plans.exists(name):
+        replay = plans.load(name)
+        if replay.state.has_ended:
+            raise UsageProblem(f"There was a replay {name}, which has ended: it is {replay.state.value}. {_OTHER_NAME}")
         raise UsageProblem(
-            f"There is a replay {name} already: go on with it by `undertone replay resume {name}`, or take another "
-            f"--name."
+            f"There is a replay {name} already: go on with it by `undertone replay resume {name}`. {_OTHER_NAME}"
         )
 
 
@@ -82,7 +85,7 @@ async def send(setup: Setup, name: str, rate: float | None = None) -> Replay:
     with plans.held(name):
         replay = plans.load(name)
         _refuse_ended(replay)
-        _refuse_foreign(replay, setup.connection)
+        await _refuse_foreign(replay, setup.connection)
         replay.rate = replay.rate if rate is None else rate
         plans.forget_request(name)
         async with _stoppable() as stop, _resumable(setup.connection, name):
@@ -98,11 +101,19 @@ def _refuse_ended(replay: Replay) -> None:
         raise UsageProblem(f"The replay {replay.name} has ended: it is {replay.state.value}.")
 
 
-def _refuse_foreign(replay: Replay, connection: KafkaConnection) -> None:
+async def _refuse_foreign(replay: Replay, connection: KafkaConnection) -> None:
     if replay.kafka != address_of(connection):
         raise UsageProblem(
             f"The replay {replay.name} belongs to the Kafka {replay.kafka}, not to {address_of(connection)}: set "
             f"KAFKA_BOOTSTRAP_SERVERS and KAFKA_TOPIC_PREFIX as they were."
+        )
+    async with explained(connection):
+        here = await cluster_id(connection)
+    if replay.is_of_another(here):
+        raise UsageProblem(
+            f"The replay {replay.name} was begun on another Kafka (cluster {replay.cluster}) than the one that answers "
+            f"at {connection.bootstrap_servers} now ({here}), which has other records: end it by `undertone replay "
+            f"cancel {replay.name}`, and begin a new one."
         )
 
 

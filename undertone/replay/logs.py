@@ -8,6 +8,7 @@ from datetime import datetime
 from typing import Any
 
 from aiokafka import TopicPartition
+from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.errors import KafkaError
 
 from schemas.codec import RawRecord
@@ -38,6 +39,17 @@ async def partitions(connection: KafkaConnection, topic: Topic) -> list[TopicPar
     found = sorted(await partitions_of(connection, [name]))
     if not found:
         raise no_topic(connection, topic)
+    return found
+
+
+async def cluster_id(connection: KafkaConnection) -> str | None:
+    """Which Kafka it is, whatever its address: made with its data, so a new one has another. Raises KafkaError."""
+    admin = AIOKafkaAdminClient(**connection.client_options())
+    try:
+        await admin.start()
+        found: str | None = (await admin.describe_cluster()).get("cluster_id")
+    finally:
+        await admin.close()
     return found
 
 

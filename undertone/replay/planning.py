@@ -11,11 +11,13 @@ from services.runtime.kafka import KafkaConnection
 from undertone.errors import CommandError, UsageProblem
 from undertone.replay.api import ReplayApi
 from undertone.replay.choosing import Newest, Wanted
-from undertone.replay.logs import Span, log_ends, open_span_reader, spans
+from undertone.replay.logs import Span, cluster_id, log_ends, open_span_reader, spans
 from undertone.replay.plans import Replay, State
 
 Looked = Callable[[int, int, int], None]
 """Hears how many records were looked at, of how many, and how many are chosen of the partitions that are done."""
+_NAMES = 20
+"""So many conversations are named one by one."""
 
 
 class NothingFound(CommandError):  # noqa: N818 - it names what was met, as house style asks
@@ -55,6 +57,8 @@ class Chosen:
     selection: dict[int, "array[int]"]
     looked_at: int
     """Records in the time that was asked for."""
+    not_found: frozenset[str] = frozenset()
+    """Of the conversations that were named, those that nothing is sent of."""
 
     @property
     def count(self) -> int:
@@ -81,6 +85,7 @@ async def choose(connection: KafkaConnection, asked: Asked, ids: frozenset[str] 
     found = await spans(connection, asked.since, None if asked.is_open else asked.until)
     total = sum(span.end - span.first for span in found.values() if span.first < span.until)
     selection: dict[int, array[int]] = {}
+    not_found = set(asked.conversation_ids or ())
     read = chosen = 0
     ranges = {number: range(span.first, span.end) for number, span in found.items() if span.first < span.until}
     async with open_span_reader(connection, RECEIVED, ranges) as reader:
@@ -91,11 +96,13 @@ async def choose(connection: KafkaConnection, asked: Asked, ids: frozenset[str] 
                     newest.add(record)
                 read += len(records)
                 looked(read, total, chosen)
+            if not_found:
+                not_found.difference_update(key.decode() for key in newest.chosen_keys())
             offsets = newest.offsets()
             if offsets:
                 selection[number] = offsets
                 chosen += len(offsets)
-    return Chosen(selection, sum(_length(span) for span in found.values()))
+    return Chosen(selection, sum(_length(span) for span in found.values()), frozenset(not_found))
 
 
 def nothing_found(asked: Asked, chosen: Chosen) -> NothingFound:
@@ -107,6 +114,16 @@ def nothing_found(asked: Asked, chosen: Chosen) -> NothingFound:
     return NothingFound(
         f"Nothing to replay: of the {chosen.looked_at:,} records that Kafka received {window}, none is the newest "
         f"revision of a conversation that fits {asked.text or 'the selection'}."
+    )
+
+
+def not_found_line(asked: Asked, chosen: Chosen) -> str:
+    """Which of the conversations that were named are left out, in one line."""
+    names, named = sorted(chosen.not_found), len(asked.conversation_ids or ())
+    more = f" and {len(names) - _NAMES:,} more" if len(names) > _NAMES else ""
+    return (
+        f"Not found, {len(names):,} of {named:,}: {', '.join(names[:_NAMES])}{more}. Kafka has nothing of them that "
+        f"fits the selection."
     )
 
 
@@ -134,6 +151,7 @@ async def make_plan(connection: KafkaConnection, asked: Asked, chosen: Chosen, t
         positions={str(partition): end for partition, end in ends.items()},
         rate=terms.rate,
         state=State.PAUSED,  # until a process sends it
+        cluster=await cluster_id(connection),
     )
 
 

@@ -61,6 +61,8 @@ class Replay:
     written: int = 0
     left_out: dict[str, int] = field(default_factory=dict)
     """Why some were not sent, with how many: erased, superseded, undecodable, too large, expired."""
+    cluster: str | None = None
+    """The id of the Kafka cluster: another one at the same address has other records. Plans of old have none."""
 
     @property
     def selected(self) -> int:
@@ -75,6 +77,10 @@ class Replay:
     def transactional_id(self) -> str:
         """Under which it writes, so that whoever goes on with it shuts out who wrote before."""
         return f"undertone-replay-{self.replay_id}"
+
+    def is_of_another(self, cluster: str | None) -> bool:
+        """Whether its offsets count by another Kafka than this; what is not known is taken as it is."""
+        return None not in {self.cluster, cluster} and self.cluster != cluster
 
     def leave_out(self, reason: str, count: int = 1) -> None:
         """Note that some will not be sent."""

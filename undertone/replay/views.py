@@ -42,10 +42,15 @@ def standing(replay: Replay, *, is_held: bool) -> str:
 
 
 def replays_table(found: list[tuple[Replay, str]]) -> Table:
-    """Every replay, newest last."""
-    table = Table(box=None, pad_edge=False, header_style="bold")
+    """Every replay, newest last. What is copied from it goes on in the next line, and is never cut."""
+    table = Table(box=None, pad_edge=False, padding=(0, 1, 0, 0), header_style="bold")
     for column in ("NAME", "STATE", "SENT", "OF", "LEFT OUT", "VERSION", "BEGUN", "SELECTION"):
-        table.add_column(column, justify="right" if column in {"SENT", "OF", "LEFT OUT"} else "left")
+        table.add_column(
+            column,
+            justify="right" if column in {"SENT", "OF", "LEFT OUT"} else "left",
+            no_wrap=column in {"STATE", "SENT", "OF"},
+            overflow="fold",
+        )
     for replay, state in found:
         table.add_row(
             replay.name,

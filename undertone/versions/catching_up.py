@@ -15,6 +15,7 @@ from schemas.topics import ANALYZED
 from undertone.console import confirm, output, say
 from undertone.errors import CommandError
 from undertone.replay.job import Setup, look_for, send, write_down
+from undertone.replay.logs import cluster_id, explained
 from undertone.replay.planning import Asked, Chosen, NothingFound, Terms, address_of
 from undertone.replay.plans import Replay, State
 from undertone.replay.quotes import quote_lines
@@ -52,7 +53,7 @@ class CatchingUp:
     async def run(self) -> None:
         """Replay and wait until nothing is missing. Raises CommandError, and Paused."""
         while lacking := await self._missing():
-            earlier = self._earlier()
+            earlier = await self._earlier()
             begun = next((one for one in earlier if not one.state.has_ended), None)
             if begun is None:
                 if earlier and (lacking := await self._wait()) == 0:
@@ -74,7 +75,7 @@ class CatchingUp:
         nothing, is not asked.
         """
         is_complete = standing is not None and not standing["missing"]
-        if self.how.is_agreed or is_complete or any(not one.state.has_ended for one in self._earlier()):
+        if self.how.is_agreed or is_complete or any(not one.state.has_ended for one in await self._earlier()):
             return
         ids = None if standing is None else await self._missing_ids(standing["missing"])
         try:
@@ -94,11 +95,16 @@ class CatchingUp:
             raise CommandError(f"Nothing is known under the analysis version {self.version}.")
         return standing
 
-    def _earlier(self) -> list[Replay]:
-        """The replays of earlier rounds, of whichever process."""
+    async def _earlier(self) -> list[Replay]:
+        """The replays of earlier rounds on this Kafka, of whichever process."""
         plans, here = self.setup.plans, address_of(self.setup.connection)
         ours = [plans.load(name) for name in plans.names() if name.startswith(self._prefix)]
-        return [one for one in ours if one.kafka == here and one.analysis_version == self.version]
+        ours = [one for one in ours if one.kafka == here and one.analysis_version == self.version]
+        if not ours:
+            return []
+        async with explained(self.setup.connection):
+            cluster = await cluster_id(self.setup.connection)
+        return [one for one in ours if not one.is_of_another(cluster)]
 
     @property
     def _prefix(self) -> str:

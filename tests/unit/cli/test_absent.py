@@ -71,7 +71,9 @@ def test_down_where_nothing_runs_says_where_it_looked(
 
 
 def test_data_is_not_removed_where_nobody_can_be_asked(home: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    (home / "kafka").mkdir()
+    for folder in ("kafka", "replays", "ingest"):
+        (home / folder).mkdir()
+        (home / folder / "kept.json").touch()
     assert cli.main(["down", "--purge"]) == 2
     assert "add --yes" in capsys.readouterr().err
     assert (home / "kafka").exists()

@@ -1,14 +1,18 @@
 """A replay on disk: written before anything is sent, held by one process, damaged files told in a sentence."""
 
+import json
 from array import array
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from rich.console import Console
 
 from schemas.topics import CONSUMER_GROUPS
 from undertone.acls import acls
 from undertone.errors import CommandError, UsageProblem
 from undertone.replay import views
+from undertone.replay.job import refuse_taken_name
 from undertone.replay.plans import Plans, Replay, State, check_name
 
 
@@ -32,6 +36,43 @@ def test_the_operator_may_write_under_the_transactional_id_of_a_replay() -> None
     assert grant.is_prefix
     assert a_replay().transactional_id.startswith(grant.resource)
     assert (grant.service, grant.operations) == ("operator", ("Describe", "Write"))
+
+
+def test_a_plan_is_of_another_kafka_only_where_both_clusters_are_known_and_differ(tmp_path: Path) -> None:
+    plans = Plans(tmp_path)
+    replay = replace(a_replay(), cluster="ours")
+    assert replay.is_of_another("theirs")
+    assert not replay.is_of_another("ours")
+    assert not replay.is_of_another(None)
+    plans.create(a_replay(), {4: array("q", [1, 2, 3])})
+    path = tmp_path / "angry.json"
+    members = json.loads(path.read_bytes())
+    del members["cluster"]
+    path.write_text(json.dumps(members), encoding="utf-8")
+    assert not plans.load("angry").is_of_another("theirs"), "plans of old have no cluster"
+
+
+@pytest.mark.parametrize(
+    ("state", "said"),
+    [(State.PAUSED, "`undertone replay resume angry`"), (State.DONE, "has ended: it is done")],
+)
+def test_a_name_that_is_taken_is_refused_with_what_can_be_done(tmp_path: Path, state: State, said: str) -> None:
+    plans = Plans(tmp_path)
+    refuse_taken_name(plans, "angry")
+    plans.create(replace(a_replay(), state=state), {4: array("q", [1, 2, 3])})
+    with pytest.raises(UsageProblem, match=f"{said}.*another --name") as refusal:
+        refuse_taken_name(plans, "angry")
+    assert ("resume" in str(refusal.value)) is not state.has_ended
+
+
+def test_names_in_the_list_are_never_cut() -> None:
+    replay = replace(a_replay("x" * 64), analysis_version="y" * 64, asked="--conversation " + "z" * 64)
+    console = Console(width=80, color_system=None)
+    with console.capture() as captured:
+        console.print(views.replays_table([(replay, "interrupted")]))
+    text = captured.get()
+    assert [text.count(letter) for letter in "xyz"] == [64, 64, 64]
+    assert "interrupted" in text
 
 
 def test_what_is_pending_is_neither_written_nor_left_out() -> None:
