@@ -1,10 +1,26 @@
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Generator
 from pathlib import Path
 
 import pytest
 
 from tests.end_to_end.deployment import Deployment, deployed
 from tests.infrastructure import Infrastructure, OwnStack
+
+_LAST_LINES = 15
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(
+    item: pytest.Item, call: pytest.CallInfo[None]
+) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    """Show with a failure what the services logged last: where the test runs next, their files are gone."""
+    report = yield
+    folder = getattr(item, "funcargs", {}).get("tmp_path")
+    if call.when == "call" and report.failed and folder is not None:
+        for log in sorted(folder.glob("*.log")):
+            lines = log.read_text(errors="replace").splitlines()[-_LAST_LINES:]
+            report.sections.append((f"end of {log.name}", "\n".join(lines)))
+    return report
 
 
 @pytest.fixture
