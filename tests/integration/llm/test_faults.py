@@ -1,6 +1,7 @@
 """Calls that fail as a whole: what each fault of the endpoint is taken for."""
 
 import asyncio
+from collections import Counter
 from collections.abc import Callable
 from typing import Any
 
@@ -183,8 +184,8 @@ async def test_a_model_that_writes_nothing_readable_any_more_is_an_outage(
 
     errors = await asyncio.gather(*(engine.analyze(TASKS) for _ in range(21)), return_exceptions=True)
 
-    assert [type(error) for error in errors[:20]] == [AnswerUnusable] * 20
-    assert isinstance(errors[20], EngineUnavailable)
+    # Which of them is answered last is not said.
+    assert Counter(map(type, errors)) == {AnswerUnusable: 20, EngineUnavailable: 1}
 
 
 async def test_the_key_is_sent_and_a_wrong_one_is_named_as_such(open_engine: OpenEngine, simulator: Running) -> None:
