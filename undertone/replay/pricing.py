@@ -10,11 +10,10 @@ from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 
 from schemas.conversation_received import ConversationReceived
+from services.analyzer.budget import LIVE_PART
 from undertone.replay.course import Fleet, course_of
 
 _HASH_DIGITS = 14
-LIVE_PART_OF_BUDGET = 0.1
-"""Of a day's budget: what the analyzers keep from a replay (services/analyzer/budget.py)."""
 LEAST_SHARE = 0.05
 """Where live traffic leaves less than this of the limits, nobody can say how long a replay takes."""
 
@@ -114,7 +113,7 @@ class Tally:
 
 def price_of(tally: Tally, tariff: Tariff, beside: Beside) -> Price:
     """What the tally takes."""
-    is_priced, budget = tariff.cost_usd is not None, tariff.daily_budget_usd
+    budget = tariff.daily_budget_usd
     if not tally.to_analyse:
         return Price(0, 0, 0.0, 0.0, 0.0, None if budget is None else 0.0)
     mean = max(1.0, (tally.tokens.given + tally.tokens.taken) / tally.to_analyse)
@@ -126,9 +125,8 @@ def price_of(tally: Tally, tariff: Tariff, beside: Beside) -> Price:
         cost = tariff.cost_usd(tokens.given, tokens.taken)
         most = tariff.cost_usd(tokens.most_given, tokens.most_taken)
     if budget is not None and cost is not None:
-        days = cost / (budget * (1 - LIVE_PART_OF_BUDGET)) if budget else math.inf
+        days = cost / (budget * (1 - LIVE_PART)) if budget else math.inf
     hours = _hours(tokens, course.seconds, tariff, share, days) if share >= LEAST_SHARE else None
-    assert is_priced == (cost is not None)
     return Price(course.calls, tokens.given + tokens.taken, cost, most, hours, days)
 
 
