@@ -4,8 +4,10 @@ import errno
 import gzip
 import json
 import os
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import pytest
@@ -21,6 +23,7 @@ from undertone.ingest.json_files import JsonDocument, JsonLines
 from undertone.ingest.opening import InputFile
 from undertone.ingest.twitter_csv import TwitterCsv
 
+_NOBODY = 65534
 GOOD = b'{"conversation_id": "good", "turns": [{"text": "It broke."}]}'
 
 
@@ -215,7 +218,10 @@ def test_what_is_no_file_is_refused_with_one_sentence(tmp_path: Path) -> None:
         _open(tmp_path / "pipe")
 
 
-@pytest.mark.skipif(not Path("/proc/self/mem").exists(), reason="a file that opens and cannot be read")
+@pytest.mark.skipif(
+    not Path("/proc/self/mem").exists(),
+    reason="there is no /proc/self/mem, a file that opens and cannot be read: run this on Linux, with /proc mounted",
+)
 @pytest.mark.parametrize("format_name", ["auto", "json", "jsonl", "csv"])
 def test_a_file_that_opens_and_cannot_be_read_is_refused_with_one_sentence(format_name: str) -> None:
     with pytest.raises(UsageProblem, match=r"^/proc/self/mem cannot be read: Input/output error\.$"):
@@ -238,9 +244,23 @@ def test_a_disk_that_fails_in_the_middle_of_a_file_names_the_file(
         list(lines)
 
 
-@pytest.mark.skipif(os.geteuid() == 0, reason="root may read everything")
-def test_a_file_that_may_not_be_read_is_refused_with_one_sentence(tmp_path: Path) -> None:
-    path = _file(tmp_path, "a.jsonl", GOOD)
-    path.chmod(0)
-    with pytest.raises(UsageProblem, match="may not be read by this user"):
-        _open(path)
+def test_a_file_that_may_not_be_read_is_refused_with_one_sentence() -> None:
+    with TemporaryDirectory() as name:
+        folder = Path(name)
+        folder.chmod(0o755)  # it is the file that may not be read, not the folder
+        path = _file(folder, "a.jsonl", GOOD)
+        path.chmod(0)
+        with _no_root(), pytest.raises(UsageProblem, match="may not be read by this user"):
+            _open(path)
+
+
+@contextmanager
+def _no_root() -> Iterator[None]:
+    """Root may read everything: for a moment it is somebody else."""
+    own = os.geteuid()
+    if own == 0:
+        os.seteuid(_NOBODY)
+    try:
+        yield
+    finally:
+        os.seteuid(own)
