@@ -6,9 +6,13 @@ the direction of writing; `words` makes it plain text.
 
 import re
 import shutil
+import signal
 import sys
 import textwrap
+import threading
 import unicodedata
+from collections.abc import Iterator
+from contextlib import contextmanager
 from functools import cache
 from typing import IO, Any, cast
 
@@ -119,8 +123,23 @@ def confirm(question: str, otherwise: str = "Nothing was done.") -> None:
     """Return when the person agrees. Raises UsageProblem where nobody can be asked, CommandError when they do not."""
     if not sys.stdin.isatty():
         raise UsageProblem(f"{question} Nobody can be asked here: add --yes. {otherwise}")
-    if not typer.confirm(question, err=True):
+    with _interruptible():
+        is_agreed = typer.confirm(question, err=True)
+    if not is_agreed:
         raise CommandError(otherwise)
+
+
+@contextmanager
+def _interruptible() -> Iterator[None]:
+    """Ctrl-C ends what waits in this block. An event loop takes it as a wish to cancel a task, which waits here."""
+    if threading.current_thread() is not threading.main_thread():  # signals are the main thread's
+        yield
+        return
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before)
 
 
 def say(text: str) -> None:
