@@ -165,12 +165,17 @@ class _FileVariants(PydanticBaseSettingsSource):
         try:
             value = Path(path).read_text(encoding="utf-8").strip()
         except (OSError, UnicodeDecodeError) as error:
-            raise SettingsError(f"{variable}_FILE: cannot read {path}: {error}") from error
+            raise SettingsError(f"{variable}_FILE: cannot read {path}: {_reason(error)}") from error
         return value, field.validation_alias if isinstance(field.validation_alias, str) else field_name, False
 
     def __call__(self) -> dict[str, Any]:
         found = (self.get_field_value(field, name) for name, field in self.settings_cls.model_fields.items())
         return {key: value for value, key, _ in found if value is not None}
+
+
+def _reason(error: OSError | UnicodeDecodeError) -> str:
+    """What the system says of a file, without its path."""
+    return str(error.strerror) if isinstance(error, OSError) else "it is not UTF-8"
 
 
 S = TypeVar("S", bound=SharedSettings)

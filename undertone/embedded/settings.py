@@ -7,6 +7,7 @@ from typing import Annotated
 from pydantic import Field, ValidationError, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
+from services.runtime.findings import in_words
 from undertone.embedded.errors import WrongSettingError
 
 Port = Annotated[int, Field(ge=1, le=65535)]
@@ -52,4 +53,4 @@ def load_stack_settings(**options: object) -> StackSettings:
     except ValidationError as error:
         first = error.errors()[0]
         name = "UNDERTONE_" + "_".join(str(part) for part in first["loc"]).upper()
-        raise WrongSettingError(f"{name} is wrong: {first['msg']} (it is {first['input']!r})") from None
+        raise WrongSettingError(f"{name} is wrong: it {in_words(first)}, and is {first['input']!r}.") from None

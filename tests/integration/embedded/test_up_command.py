@@ -152,7 +152,11 @@ async def test_free_ports_picks_another_for_a_taken_one(environment: dict[str, s
 @pytest.mark.parametrize(
     ("name", "value", "said"),
     [
-        ("UNDERTONE_INGRESS_PORT", "eight", "UNDERTONE_INGRESS_PORT is wrong"),
+        (
+            "UNDERTONE_INGRESS_PORT",
+            "eight",
+            "UNDERTONE_INGRESS_PORT is wrong: it must be a whole number, and is 'eight'",
+        ),
         ("UNDERTONE_INGRESS_PORT", "70000", "UNDERTONE_INGRESS_PORT is wrong"),
         ("UNDERTONE_KAFKA", "no-port", "--kafka wants HOST:PORT"),
         ("UNDERTONE_POSTGRES", "mysql://x/y", "--postgres wants postgresql://"),

@@ -144,7 +144,8 @@ def test_a_file_that_cannot_be_read_is_named(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setenv("SHOP_TOKEN_FILE", "/nowhere/token")
-    assert "SHOP_TOKEN_FILE: cannot read /nowhere/token" in start_refused(capsys)
+    said = "SHOP_TOKEN_FILE: cannot read /nowhere/token: No such file or directory\n"
+    assert start_refused(capsys) == said, "its path is told once"
 
 
 def test_a_wrong_secret_is_never_shown(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
