@@ -1,16 +1,23 @@
 """Analysis versions as tables: how each stands, and where two differ."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
-from rich.console import Group, RenderableType
+from rich.console import Console, ConsoleOptions, Group, RenderableType, RenderResult
+from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
 from undertone.console import harmless, words
+from undertone.counting import counted
 from undertone.views.parts import feeling_style, moment, score, titled
 
 _STATES = {"active": "green", "candidate": "yellow", "retired": "dim"}
+_DONE = {"completed": "done", "skipped": "skipped", "failed": "failed"}
+_SHORTEST_NAME = 16
+"""A name may be folded to so many characters before the table gives way to lines."""
+_WIDEST = 1_000
 _SENTIMENTS = ("negative", "neutral", "positive")
 _TOPICS = 8
 
@@ -19,6 +26,37 @@ Members = Mapping[str, Any]
 
 def versions_table(found: Members) -> RenderableType:
     """Every version, the active one first."""
+    return _Versions(found)
+
+
+@dataclass(frozen=True, slots=True)
+class _Versions:
+    """A table, or two lines each where that would not fit."""
+
+    found: Members
+
+    def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
+        """As the width allows."""
+        table = _table(self.found)
+        longest = max((len(harmless(one["analysis_version"])) for one in self.found["versions"]), default=0)
+        folded = max(0, longest - _SHORTEST_NAME)
+        fits = table.__rich_measure__(console, options.update(max_width=_WIDEST)).maximum - folded <= options.max_width
+        yield table if fits else Group(*map(_in_two_lines, self.found["versions"]))
+        if not self.found["announced"]:
+            yield Text("The analyzers have not been told the last decision yet: Kafka does not answer.")
+
+
+def _in_two_lines(one: Members) -> RenderableType:
+    line = Text(harmless(one["analysis_version"]), style="bold" if one["state"] == "active" else "")
+    line.append("  ").append(one["state"], style=_STATES.get(one["state"], "")).append("  live: ", style="dim")
+    counts = [f"{one['counts'][name]:,} {title}" for name, title in _DONE.items()]
+    if one["state"] != "retired":
+        counts += [f"{one['in_flight']:,} in flight", f"{one['missing']:,} missing"]
+    told = Padding(f"{', '.join(counts)}, ${one['cost_usd']:,.2f}", (0, 0, 0, 2), expand=False)
+    return Group(line.append_text(_live(one)), told)
+
+
+def _table(found: Members) -> Table:
     table = Table(box=None, pad_edge=False, padding=(0, 1, 0, 0), header_style="dim")
     table.add_column("version", overflow="fold")
     table.add_column("state", no_wrap=True)
@@ -31,13 +69,11 @@ def versions_table(found: Members) -> RenderableType:
             Text(harmless(one["analysis_version"]), style="bold" if one["state"] == "active" else ""),
             Text(one["state"], style=_STATES.get(one["state"], "")),
             _live(one),
-            *(f"{counts[name]:,}" for name in ("completed", "skipped", "failed")),
+            *(f"{counts[name]:,}" for name in _DONE),
             *_to_come(one),
             f"${one['cost_usd']:,.2f}",
         )
-    if found["announced"]:
-        return table
-    return Group(table, Text("The analyzers have not been told the last decision yet: Kafka does not answer."))
+    return table
 
 
 def _to_come(one: Members) -> tuple[Text, Text]:
@@ -73,7 +109,7 @@ def diff_view(found: Members) -> RenderableType:
 
 def _headline(found: Members) -> Text:
     scores = found["scores"]
-    line = Text.assemble((f"{found['compared']:,} conversations", "bold"), " that both have completed: ")
+    line = Text.assemble((counted(found["compared"], "conversation"), "bold"), " that both have completed: ")
     line.append(f"{found['agreement']:.1%} feel the same")
     r = scores["correlation"]
     line.append(f", scores correlate by {r:+.2f}" if r is not None else ", too few differing scores to correlate")

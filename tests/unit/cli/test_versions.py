@@ -19,8 +19,8 @@ from undertone.versions.promoting import Promoting
 from undertone.views.versions import diff_view, versions_table
 
 
-def shown(view: RenderableType) -> str:
-    console = Console(width=80, color_system=None)
+def shown(view: RenderableType, width: int = 80) -> str:
+    console = Console(width=width, color_system=None)
     with console.capture() as captured:
         console.print(view)
     return captured.get()
@@ -77,6 +77,19 @@ def test_the_list_has_one_line_a_version_on_80_columns() -> None:
     text = shown(versions_table(all_versions(a_version("offline-1", state="active"), a_version("grok-4.4-p1"))))
     assert len(text.splitlines()) == 3
     assert "1,234,567" in text
+
+
+def test_a_narrow_screen_shows_two_lines_a_version_and_cuts_none() -> None:
+    found = all_versions(a_version("offline-1", state="active", is_live=True), a_version("grok-4.4-p1", missing=7))
+    lines = shown(versions_table(found), width=60).splitlines()
+    assert [line.rstrip() for line in lines] == [
+        "offline-1  active  live: yes",
+        "  1,234,567 done, 0 skipped, 12 failed, 3 in flight, 0",
+        "  missing, $12.50",
+        "grok-4.4-p1  candidate  live: no",
+        "  1,234,567 done, 0 skipped, 12 failed, 3 in flight, 7",
+        "  missing, $12.50",
+    ]
 
 
 def test_of_a_retired_version_nothing_is_said_to_be_missing() -> None:
