@@ -51,7 +51,7 @@ COMMANDS: Mapping[str, Entry] = {
     "show": Entry("insights", INSIGHTS, "Show one conversation: its words, its insight, its history."),
     "subjects": Entry("subjects", INSIGHTS, "List what conversations can be about; suggest what is missing."),
     "hold": Entry("hold", OPERATION, "Let no analysis start for a while, in the whole fleet."),
-    "release": Entry("hold", OPERATION, "End a hold: analyses go on."),
+    "release": Entry("hold", OPERATION, "End holds that people or providers declared."),
     "audit": Entry("audit", OPERATION, "Check that everything that is stored is accounted for."),
     "topics": Entry("topics", OPERATION, "Compare Kafka's topics with the contract, and bring them about."),
     "tail": Entry("tail", OPERATION, "Watch a topic: decoded, filtered, as JSON for pipes."),

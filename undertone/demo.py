@@ -12,6 +12,7 @@ from typing import Any
 
 import httpx
 
+from undertone.counting import counted
 from undertone.errors import CommandError, UsageProblem
 from undertone.ingest.entries import Entry
 from undertone.ingest.http_sender import TIMEOUT, HttpSender, retry_after_seconds
@@ -88,8 +89,8 @@ async def follow(client: httpx.AsyncClient, ids: Sequence[str], watch: Watch) ->
             progressed_at = clock()
         elif clock() - progressed_at > _PATIENCE_SECONDS:
             raise CommandError(
-                f"{len(left)} conversations have no outcome after {_PATIENCE_SECONDS:.0f} s, the first is {left[0]}: "
-                f"the services' logs say why."
+                f"{counted(len(left), 'conversation')} without an outcome after {_PATIENCE_SECONDS:.0f} s, such as "
+                f"{left[0]}: the services' logs say why."
             )
     return done
 

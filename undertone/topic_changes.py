@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 
 from schemas.topics import Topic
+from undertone.counting import counted
 from undertone.errors import CommandError
 
 MAX_REPLICAS = 3
@@ -45,7 +46,7 @@ class Change:
     def __str__(self) -> str:
         if self.creates:
             kept = describe_setting("retention.ms", self.config["retention.ms"])
-            size = f"{_count(self.topic.partitions, 'partition')}, {_count(self.replicas, 'replica')}"
+            size = f"{counted(self.topic.partitions, 'partition')}, {counted(self.replicas, 'replica')}"
             return f"create {self.name}: {size}, kept {kept}"
         changes = (
             f"{name} {describe_setting(name, self.was.get(name, 'unset'))} -> {describe_setting(name, value)}"
@@ -95,9 +96,9 @@ def _refuse_other_partitions(name: str, topic: Topic, found: ExistingTopic) -> N
     if found.partitions == topic.partitions:
         return
     raise TopicMismatchError(
-        f"The topic {name} has {found.partitions} partitions, the contract says {topic.partitions}. A partition count "
-        f"is never changed, since keys would move and lose their order: delete the topic if it holds nothing you "
-        f"need, or set KAFKA_TOPIC_PREFIX to use other topics."
+        f"The topic {name} has {counted(found.partitions, 'partition')}, the contract says {topic.partitions}. A "
+        f"partition count is never changed, since keys would move and lose their order: delete the topic if it "
+        f"holds nothing you need, or set KAFKA_TOPIC_PREFIX to use other topics."
     )
 
 
@@ -138,9 +139,5 @@ def describe_setting(name: str, value: str) -> str:
 def _describe_duration(duration: timedelta) -> str:
     for unit, name in ((timedelta(days=1), "day"), (timedelta(hours=1), "hour"), (timedelta(seconds=1), "second")):
         if duration >= unit and duration % unit == timedelta(0):
-            return _count(duration // unit, name)
+            return counted(duration // unit, name)
     return f"{duration / timedelta(milliseconds=1):.0f} ms"
-
-
-def _count(number: int, of_what: str) -> str:
-    return f"{number} {of_what}" if number == 1 else f"{number} {of_what}s"

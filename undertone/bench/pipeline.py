@@ -15,6 +15,7 @@ from undertone.bench.ledger import Ledger
 from undertone.bench.load import open_load
 from undertone.bench.posts import Shape
 from undertone.bench.run import Plan
+from undertone.counting import counted
 from undertone.errors import CommandError
 
 _POLL_SECONDS = 0.25
@@ -111,7 +112,7 @@ async def _send(asked: PipelineLoad, ingress_url: str, ledger: Ledger) -> float:
                 await load.run(load_of.plan, load_of.post_maker(url), ledger)
     if len(ledger.accepted) < asked.conversations:
         raise CommandError(
-            f"The ingress accepted {len(ledger.accepted):,} of {asked.conversations:,} conversations: "
+            f"The ingress accepted {len(ledger.accepted):,} of {counted(asked.conversations, 'conversation')}: "
             f"{len(ledger.refused):,} were refused, of {len(ledger.unknown):,} it is not known."
         )
     return monotonic() - began

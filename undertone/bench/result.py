@@ -7,6 +7,7 @@ from typing import Any
 from undertone.bench.histogram import Histogram
 from undertone.bench.ledger import Audit, Ledger
 from undertone.bench.recorder import Recorder
+from undertone.counting import counted
 
 ALLOWED_ANSWERS = frozenset({"202", "429", "503"})
 """What an overloaded ingress may say to a good request."""
@@ -49,13 +50,15 @@ class Result:
         """What must not be, one sentence each."""
         strange = {what: count for what, count in self.recorder.answers.items() if what not in ALLOWED_ANSWERS}
         found = [
-            f"{count:,} requests were answered with neither 202, 429 nor 503: {what}."
+            f"{counted(count, 'request')} answered with neither 202, 429 nor 503: {what}."
             if what.isdigit()
-            else f"{count:,} requests got no answer: {what}."
+            else f"{counted(count, 'request')} without an answer: {what}."
             for what, count in strange.items()
         ]
         if self.ledger.contradictions:
-            found.append(f"{self.ledger.contradictions:,} answers contradict their request or each other.")
+            found.append(
+                f"{counted(self.ledger.contradictions, 'answer')} in contradiction to their request or each other."
+            )
         return found + (_audit_complaints(self.audit) if self.audit else [])
 
     def as_json(self) -> dict[str, Any]:
@@ -108,4 +111,4 @@ def _audit_complaints(audit: Audit) -> list[str]:
         (audit.refused_but_stored, "were refused and are in Kafka nevertheless"),
     )
     examples = ", ".join(audit.examples)
-    return [f"{count:,} conversations {what}, such as {examples}." for count, what in found if count]
+    return [f"{counted(count, 'conversation')} {what}, such as {examples}." for count, what in found if count]

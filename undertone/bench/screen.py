@@ -9,6 +9,7 @@ from undertone.bench.histogram import Histogram
 from undertone.bench.load import Load
 from undertone.bench.result import Result, ServerCost
 from undertone.bench.run import Plan
+from undertone.counting import counted
 
 _PLAIN_EVERY_SECONDS = 5.0
 
@@ -59,7 +60,7 @@ class Progress:
         latency = f"p50 {last.p50_ms:.1f} p99 {last.p99_ms:.1f} ms" if last else ""
         return Text(
             f"{_how_far(run.plan, elapsed, recorder.sent)}  {self._rate:,.0f}/s  {latency}  {statuses}  "
-            f"{load.connections:,} connections"
+            f"{counted(load.connections, 'connection')}"
         )
 
 
@@ -82,9 +83,13 @@ def print_summary(console: Console, result: Result) -> None:
 def _rows(result: Result) -> list[tuple[str, str]]:
     recorder = result.recorder
     answers = ", ".join(f"{name}: {count:,}" for name, count in sorted(recorder.answers.items()))
+    accepted = counted(len(result.ledger.accepted), "conversation")
     rows = [
         ("requests", f"{recorder.sent:,} in {result.seconds:.1f} s: {answers or 'no answers'}"),
-        ("accepted", f"{len(result.ledger.accepted):,} conversations, {result.accepted_per_second:,.0f} a second"),
+        (
+            "accepted",
+            f"{accepted}, {result.accepted_per_second:,.0f} a second",
+        ),
         ("latency of a 202", _latency(recorder.accepted_latency)),
     ]
     if recorder.never_sent:

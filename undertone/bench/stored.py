@@ -12,6 +12,7 @@ from schemas.topics import RECEIVED
 from services.runtime.kafka import KafkaConnection
 from undertone.absent import no_kafka, no_topic
 from undertone.bench.ledger import count_ids
+from undertone.counting import counted
 from undertone.errors import CommandError
 
 _STALLED_SECONDS = 30.0
@@ -70,7 +71,9 @@ async def _read_some(consumer: AIOKafkaConsumer, unread: set[TopicPartition], en
     deadline = asyncio.get_running_loop().time() + _STALLED_SECONDS
     while not (batches := await consumer.getmany(*unread, timeout_ms=1000)):
         if asyncio.get_running_loop().time() > deadline:
-            raise CommandError(f"Kafka gave no record of {len(unread)} partitions for {_STALLED_SECONDS:.0f} s.")
+            raise CommandError(
+                f"Kafka gave no record of {counted(len(unread), 'partition')} for {_STALLED_SECONDS:.0f} s."
+            )
     return count_ids(
         record.key for partition, batch in batches.items() for record in batch if record.offset < end[partition]
     )

@@ -23,6 +23,7 @@ from undertone.bench.run import Plan
 from undertone.bench.screen import Progress, print_summary
 from undertone.bench.target import ServerProcess, own_ingress, own_topics, temporary_kafka
 from undertone.commands.bench_pipeline import pipeline
+from undertone.counting import counted
 from undertone.embedded.reporter import ConsoleReporter
 from undertone.errors import CommandError, UsageProblem
 
@@ -170,7 +171,8 @@ def _picture(result: Result) -> str:
     how = f"{asked['requests_per_second']:,g} requests/s" if asked["requests_per_second"] else "closed loop"
     latency = result.recorder.accepted_latency
     subtitle = (
-        f"{how}, {asked['connections']:,} connections, {asked['shape']}; {len(result.ledger.accepted):,} accepted; "
+        f"{how}, {counted(asked['connections'], 'connection')}, {asked['shape']}; "
+        f"{len(result.ledger.accepted):,} accepted; "
         f"a 202 takes p50 {latency.percentile_ms(50):.1f}, p99 {latency.percentile_ms(99):.1f} ms"
     )
     return svg_of(result.recorder.slices, title="undertone bench ingress", subtitle=subtitle)

@@ -9,6 +9,7 @@ from typing import Annotated, Any
 import typer
 
 from undertone.console import confirm, is_terminal, output, progress_output
+from undertone.counting import counted
 from undertone.dead_letters import views
 from undertone.dead_letters.api import PATH
 from undertone.dead_letters.deciding import Totals, carry_out
@@ -160,7 +161,7 @@ def _print_totals(totals: Totals, *, as_json: bool) -> None:
         for line in views.totals_lines(totals):
             output().print(line)
     if totals.refused:
-        raise CommandError(f"{len(totals.refused)} dead letters were not sent; `undertone dlq show ID` says why.")
+        raise CommandError(f"{counted(len(totals.refused), 'dead letter')} not sent; `undertone dlq show ID` says why.")
 
 
 def _who() -> str:

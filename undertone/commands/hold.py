@@ -67,8 +67,9 @@ def release(
 ) -> None:
     """End holds at once, whoever declared them: a person, or the provider's limit.
 
-    A lane that stands at a record (undecodable ones, an unknown analysis version) looks at it again. A budget that is
-    used up, a key that is refused or missing credit are no holds: `undertone status` says what helps.
+    Of a lane that is named no other hold remains; one of the other lane does. A lane that stands at a record
+    (undecodable ones, an unknown analysis version) looks at it again. A budget that is used up, a key that is refused
+    or missing credit are no holds: `undertone status` says what helps.
     """
     _declare(timedelta(0), lane, _checked(reason))
     tell(f"{_named(lane)} released: no hold stops analyses. `undertone status` says if anything else does.")

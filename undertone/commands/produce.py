@@ -15,6 +15,7 @@ from schemas.topics import TOPICS, Topic
 from services.runtime.kafka import KafkaConnection
 from services.runtime.publisher import open_publisher
 from undertone.console import harmless, output, say
+from undertone.counting import counted
 from undertone.errors import CommandError, UsageProblem
 from undertone.ingest.opening import InputFile
 from undertone.settings import load_kafka_settings
@@ -115,4 +116,4 @@ def _summarise(report: Report, topic: Topic, *, dry_run: bool, as_json: bool) ->
         what = "would be written" if dry_run else "written"
         output().print(f"{report.written:,} {what} to {topic.name}, {report.refused:,} refused")
     if report.refused:
-        raise CommandError(f"the contract refuses {report.refused:,} line{'' if report.refused == 1 else 's'}.")
+        raise CommandError(f"the contract refuses {counted(report.refused, 'line')}.")

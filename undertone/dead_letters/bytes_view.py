@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 
 from undertone.console import harmless, harmless_paragraphs
+from undertone.counting import counted
 
 _BYTES_A_LINE = 16
 
@@ -21,8 +22,8 @@ def shown_line(content: bytes, most: int = 100) -> str:
     text = as_text(content)
     if text is None:
         cut = content[: most // 3]
-        return cut.hex(" ") + (f" … ({len(content):,} bytes)" if len(cut) < len(content) else "")
-    return harmless(text[:most]) + (f" … ({len(content):,} bytes)" if len(text) > most else "")
+        return cut.hex(" ") + (f" … ({counted(len(content), 'byte')})" if len(cut) < len(content) else "")
+    return harmless(text[:most]) + (f" … ({counted(len(content), 'byte')})" if len(text) > most else "")
 
 
 def shown_block(content: bytes, most: int) -> Iterator[str]:
@@ -35,7 +36,7 @@ def shown_block(content: bytes, most: int) -> Iterator[str]:
         for start in range(0, len(cut), _BYTES_A_LINE):
             yield _dumped(start, cut[start : start + _BYTES_A_LINE])
     if len(cut) < len(content):
-        yield f"… {len(content) - len(cut):,} bytes more; --raw writes all of them to a file or a pipe"
+        yield f"… {counted(len(content) - len(cut), 'byte')} more; --raw writes all of them to a file or a pipe"
 
 
 def _dumped(start: int, line: bytes) -> str:

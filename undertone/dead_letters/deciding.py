@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from typing import Any
 from uuid import uuid4
 
+from undertone.counting import counted
 from undertone.errors import CommandError
 
 Post = Callable[[Mapping[str, object]], Mapping[str, Any]]
@@ -53,6 +54,6 @@ def carry_out(post: Post, decision: Mapping[str, object], report: Callable[[Tota
             return totals
         if not has_moved:
             raise CommandError(
-                f"{totals.remaining} dead letters are left, and somebody else holds them now; the same command goes on "
-                f"with them."
+                f"{counted(totals.remaining, 'dead letter')} left, which somebody else holds now: the same command "
+                f"goes on there."
             )

@@ -9,6 +9,7 @@ from rich.table import Table
 from rich.text import Text
 
 from undertone.console import harmless
+from undertone.counting import counted
 from undertone.dead_letters.bytes_view import shown_block, shown_line
 from undertone.dead_letters.deciding import Totals
 from undertone.views.parts import moment
@@ -36,7 +37,9 @@ def groups_view(groups: Sequence[Members]) -> RenderableType:
 def _cause(group: Members) -> Text:
     state = str(group["state"])
     text = Text.assemble((_plain(group["reason"]), "bold"), "  ", (state, _STATE_STYLES.get(state, "")))
-    text.append(f"\n{_plain(group['newest']['detail'])}")
+    detail = group["newest"]["detail"]
+    if detail != group["reason"]:
+        text.append(f"\n{_plain(detail)}")
     text.append(f"\n{_plain(group['topic'])}, by the {_plain(group['service'])}", style="dim")
     if group["first_seen"] != group["last_seen"]:
         text.append(f", since {moment(group['first_seen'])}", style="dim")
@@ -52,10 +55,17 @@ def letters_view(letters: Sequence[Members]) -> RenderableType:
     for letter in letters:
         state = str(letter["state"])
         about = Text(_plain(letter["dead_letter_id"]))
-        about.append(f"\n{_plain(letter['reason'])}: ", style="bold").append(_plain(letter["detail"]), style="not bold")
+        about.append("\n").append_text(_why(letter, "bold"))
         about.append(f"\n{_place(letter)}", style="dim")
         table.add_row(moment(letter["failed_at"]), Text(state, style=_STATE_STYLES.get(state, "")), about)
     return table
+
+
+def _why(letter: Members, style: str) -> Text:
+    """The reason, and the detail where it says more."""
+    if letter["detail"] in {None, "", letter["reason"]}:
+        return Text.assemble((_plain(letter["reason"]), style))
+    return Text.assemble((f"{_plain(letter['reason'])}: ", style), _plain(letter["detail"]))
 
 
 def _place(letter: Members) -> str:
@@ -81,11 +91,11 @@ def letter_view(letter: Members, most_bytes: int) -> RenderableType:
 def _headline(letter: Members) -> Iterator[Text]:
     state = str(letter["state"])
     yield Text.assemble((_plain(letter["dead_letter_id"]), "bold"), "  ", (state, _STATE_STYLES.get(state, "")))
-    yield Text.assemble((f"{_plain(letter['reason'])}: ", "bold red"), _plain(letter["detail"]))
+    yield _why(letter, "bold red")
     yield Text(_place(letter), style="dim")
     yield Text(
         f"failed {moment(letter['failed_at'])} in the {_plain(letter['service'])}, "
-        f"{letter['original_size']:,} bytes, fingerprint {_plain(letter['fingerprint'])}",
+        f"{counted(letter['original_size'], 'byte')}, fingerprint {_plain(letter['fingerprint'])}",
         style="dim",
     )
     if letter.get("cannot_be_sent"):

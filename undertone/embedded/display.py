@@ -8,6 +8,7 @@ from rich.text import Text
 
 from undertone.command_path import activation
 from undertone.console import harmless
+from undertone.counting import counted
 from undertone.embedded.status import PartStatus, StackStatus
 
 COMMAND = "undertone"
@@ -116,7 +117,9 @@ def _facts(status: StackStatus) -> Iterator[Text]:
     if status.today is not None:
         today = status.today
         cost = f"{today.get('cost_usd') or 0:.4f} USD"
-        yield _fact("today", f"{today.get('calls') or 0:,} calls, {today.get('tokens') or 0:,} tokens, {cost}")
+        yield _fact(
+            "today", f"{counted(today.get('calls') or 0, 'call')}, {counted(today.get('tokens') or 0, 'token')}, {cost}"
+        )
 
 
 def _held(holds: Mapping[str, str], blocked: Collection[str]) -> Iterator[Text]:

@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from undertone.counting import counted
 from undertone.embedded.errors import StackError
 from undertone.embedded.jars import KAFKA_VERSION, Jar, pins_key, read_pins
 from undertone.embedded.reporter import Reporter
@@ -66,11 +67,11 @@ class KafkaJars:
 
     def _announce(self, missing: list[Jar], reporter: Reporter) -> None:
         here = len(self.jars) - len(missing)
-        rest = f" ({here} are here already)" if here else ""
+        rest = f" ({here} {'is' if here == 1 else 'are'} here already)" if here else ""
         reporter.note(
-            f"Fetching Kafka {KAFKA_VERSION} from Maven Central: {len(missing)} files, {_megabytes(missing)} MB{rest},"
-            f" into {self.folder}. The Java runtime and Postgres came with the Python packages."
-            f" The running stack takes about {STACK_MEMORY_MB} MB of memory."
+            f"Fetching Kafka {KAFKA_VERSION} from Maven Central: {counted(len(missing), 'file')},"
+            f" {_megabytes(missing)} MB{rest}, into {self.folder}. The Java runtime and Postgres came with"
+            f" the Python packages. The running stack takes about {STACK_MEMORY_MB} MB of memory."
         )
 
     def _fetch_all(self, missing: list[Jar], reporter: Reporter) -> None:

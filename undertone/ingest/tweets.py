@@ -8,6 +8,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta, timezone
 
+from undertone.counting import counted
 from undertone.ingest.opening import CONVERT
 
 COLUMNS = ("tweet_id", "author_id", "inbound", "created_at", "text", "response_tweet_id", "in_response_to_tweet_id")
@@ -64,7 +65,7 @@ class Columns:
     def read(self, row: Sequence[str]) -> Tweet:
         """The row as a tweet. Raises BadRow."""
         if len(row) != self._count:
-            raise BadRow("", f"has {len(row)} columns instead of {self._count}")
+            raise BadRow("", f"has {counted(len(row), 'column')} instead of {self._count}")
         identifier = row[self._id].strip()
         if not _TWEET_ID.fullmatch(identifier):
             raise BadRow("tweet_id", "is not an id (letters, digits and . _ : - only)")

@@ -8,6 +8,7 @@ from datetime import datetime
 
 from schemas.topics import RECEIVED, REPLAY
 from services.runtime.kafka import KafkaConnection
+from undertone.counting import counted
 from undertone.errors import CommandError, UsageProblem
 from undertone.replay.api import ReplayApi
 from undertone.replay.choosing import Newest, Wanted
@@ -112,7 +113,7 @@ def nothing_found(asked: Asked, chosen: Chosen) -> NothingFound:
     if not chosen.looked_at:
         return NothingFound(f"Nothing to replay: Kafka received no conversation {window}.")
     return NothingFound(
-        f"Nothing to replay: of the {chosen.looked_at:,} records that Kafka received {window}, none is the newest "
+        f"Nothing to replay: of {counted(chosen.looked_at, 'record')} that Kafka received {window}, none is the newest "
         f"revision of a conversation that fits {asked.text or 'the selection'}."
     )
 

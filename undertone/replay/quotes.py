@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from undertone.counting import counted
 from undertone.replay.beside import LIVE_MINUTES
 from undertone.replay.pricing import Beside, Price, Tariff
 from undertone.replay.quoting import Quote
@@ -13,7 +14,7 @@ def quote_lines(quote: Quote) -> list[str]:
     """A dry run for a person."""
     tally = quote.tally
     named = quote.version or "the version that is active when they are analysed"
-    lines = [f"{tally.conversations:,} conversations would be sent, to be analysed under {named}."]
+    lines = [f"{counted(tally.conversations, 'conversation')} would be sent, to be analysed under {named}."]
     if quote.left_out:
         lines.append(f"  left out      {reasons(quote.left_out)}")
     if quote.version is not None:
@@ -68,8 +69,9 @@ def _budget(tariff: Tariff, price: Price) -> list[str]:
 
 
 def _assumed(tariff: Tariff, beside: Beside) -> str:
-    analyzers = "1 analyzer" if beside.instances == 1 else f"{beside.instances} analyzers"
-    rate = f"{tariff.calls_per_second:,g} calls a second" if tariff.calls_per_second else "no limit on calls"
+    analyzers = counted(beside.instances, "analyzer")
+    per_second = tariff.calls_per_second
+    rate = f"{per_second:,g} {'call' if per_second == 1 else 'calls'} a second" if per_second else "no limit on calls"
     return (
         f"{analyzers} with the ANALYZER_… settings of this shell ({rate}); calls that fail and are repeated come on top"
     )

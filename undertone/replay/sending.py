@@ -10,6 +10,7 @@ from typing import Protocol
 from schemas.codec import RawRecord, UndecodableRecord
 from services.runtime.kafka import KafkaConnection
 from services.runtime.send_errors import RecordRefused
+from undertone.counting import counted
 from undertone.replay.api import MOST_TOGETHER, ReplayApi, RetiredVersion
 from undertone.replay.checkpoint import find_written
 from undertone.replay.copies import Copy, copy_of
@@ -101,8 +102,8 @@ class Sending:
         replay = self._replay
         return RetiredVersion(
             version,
-            f"The replay stopped before that, with {replay.pending:,} of {replay.selected:,} conversations left; what "
-            f"waits on the replay lane is not analysed. `undertone replay cancel {replay.name}` ends it.",
+            f"The replay stopped before that, with {replay.pending:,} of {counted(replay.selected, 'conversation')} "
+            f"left; what waits on the replay lane is not analysed. `undertone replay cancel {replay.name}` ends it.",
         )
 
     def _settled(self, partition: int) -> int:

@@ -5,12 +5,14 @@ from typing import Any
 
 from rich.table import Table
 
+from undertone.counting import counted
 from undertone.replay.plans import Replay, State
 
 
 def end_lines(replay: Replay) -> list[str]:
     """How a session ended, and what to do next."""
-    lines = [f"{replay.name}: {replay.written:,} of {replay.selected:,} conversations are on the replay lane."]
+    of_how_many = f"{counted(replay.selected, 'conversation')} {'is' if replay.selected == 1 else 'are'}"
+    lines = [f"{replay.name}: {replay.written:,} of {of_how_many} on the replay lane."]
     if replay.left_out:
         lines.append(f"Left out: {reasons(replay.left_out)}.")
     match replay.state:

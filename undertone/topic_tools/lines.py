@@ -13,6 +13,7 @@ from schemas.conversation_skipped import ConversationSkipped
 from schemas.event import Event
 from schemas.insight_produced import InsightProduced
 from undertone.console import harmless
+from undertone.counting import counted
 from undertone.dead_letters.bytes_view import shown_line
 from undertone.topic_tools.decoding import Decoded, problem_of, type_of
 from undertone.views.parts import feeling_style, score, titled
@@ -54,7 +55,7 @@ def _said(one: Decoded, *, with_words: bool) -> Iterable[Piece]:
         origin = f"{letter.origin.topic} {letter.origin.partition}:{letter.origin.offset}"
         return (harmless(f"{letter.reason.value}: {letter.detail}"), Text(harmless(origin), style="dim"))
     problem = problem_of(one)
-    shown = [f"{len(one.record.value or b''):,} bytes"]
+    shown = [counted(len(one.record.value or b""), "byte")]
     if with_words and one.record.value:
         shown.append(shown_line(one.record.value, 60))
     return (harmless(f"{problem['reason']}: {problem['detail']}"), *(Text(text, style="dim") for text in shown))
@@ -84,11 +85,16 @@ def _skipped(event: ConversationSkipped, with_words: bool) -> Iterable[Piece]:  
 
 
 def _failed(event: AnalysisFailed, with_words: bool) -> Iterable[Piece]:  # noqa: ARG001 - it holds no words
-    yield Text(f"{event.reason.value} after {event.attempts} attempts: {harmless(event.detail)}", style="red")
+    yield Text(f"{event.reason.value} after {counted(event.attempts, 'attempt')}{_more(event)}", style="red")
+
+
+def _more(event: AnalysisFailed) -> str:
+    """The detail, where it says more than the reason."""
+    return "" if event.detail in {"", event.reason.value} else f": {harmless(event.detail)}"
 
 
 def _started(event: AnalysisStarted, with_words: bool) -> Iterable[Piece]:  # noqa: ARG001 - it holds no words
-    yield f"{len(event.conversations)} conversations under {event.analysis_version}"
+    yield f"{counted(len(event.conversations), 'conversation')} under {event.analysis_version}"
 
 
 def _hold(event: HoldDeclared, with_words: bool) -> Iterable[Piece]:  # noqa: ARG001 - it holds no words

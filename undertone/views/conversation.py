@@ -9,6 +9,7 @@ from rich.padding import Padding
 from rich.text import Text
 
 from undertone.console import harmless, harmless_paragraphs
+from undertone.counting import counted
 from undertone.views.parts import feeling_style, moment, score, titled
 
 _SPEAKER_STYLES = {"customer": "bold cyan", "agent": "bold magenta", "system": "bold dim"}
@@ -83,8 +84,10 @@ def _why_there_is_none(conversation: Conversation) -> Text:
     status = conversation.get("status")
     if status == "failed":
         error = conversation.get("error") or {}
-        reason = f"{error.get('reason', 'unknown reason')}: {error.get('detail', '')}".rstrip(": ")
-        return Text(f"The analysis failed after {error.get('attempts', '?')} attempts: {harmless(reason)}", style="red")
+        reason, detail = str(error.get("reason") or "unknown reason"), str(error.get("detail") or "")
+        why = reason if detail in {"", reason} else f"{reason}: {detail}"
+        after = f" after {counted(error['attempts'], 'attempt')}" if error.get("attempts") else ""
+        return Text(f"The analysis failed{after}: {harmless(why)}", style="red")
     if status == "skipped":
         reason = harmless(str((conversation.get("skipped") or {}).get("reason") or ""))
         return Text(f"Skipped before analysis{f' ({reason})' if reason else ''}.", style="yellow")

@@ -10,6 +10,7 @@ from rich.table import Table
 from rich.text import Text
 
 from undertone.console import harmless, words
+from undertone.counting import counted
 from undertone.views.parts import moment, score, titled
 
 _QUOTE_CHARACTERS = 160
@@ -61,8 +62,10 @@ def _around(text: str, at: int, length: int, limit: int) -> str:
 def footer(metadata: Mapping[str, Any], shown: int) -> Text:
     """How many there are, and how to see more."""
     total = metadata.get("total_count", shown)
-    total_text = f"{total:,}" if metadata.get("count_is_exact", True) else f"more than {total:,}"
-    line = Text(f"{shown:,} of {total_text} insights", style="dim")
+    of_how_many = counted(int(total), "insight")
+    if not metadata.get("count_is_exact", True):
+        of_how_many = f"more than {of_how_many}"
+    line = Text(f"{shown:,} of {of_how_many}", style="dim")
     if shown < int(total):
         line.append("; --limit shows more, --json gives them to programs")
     return line.append_text(not_yet_under(metadata))
@@ -75,8 +78,8 @@ def not_yet_under(told: Mapping[str, Any]) -> Text:
         return Text()
     version = harmless(str(told.get("analysis_version")))
     return Text(
-        f"\n{missing:,} conversations are not analysed under {version}, but under an earlier version:"
-        " `undertone versions list`",
+        f"\n{counted(missing, 'conversation')} {'is' if missing == 1 else 'are'} not analysed under {version}, but "
+        "under an earlier version: `undertone versions list`",
         style="yellow",
     )
 

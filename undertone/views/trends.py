@@ -9,6 +9,7 @@ from rich.table import Table
 from rich.text import Text
 
 from undertone.console import words
+from undertone.counting import counted
 from undertone.views.insights import not_yet_under
 from undertone.views.parts import Bar, change, feeling_style, sparkline, titled
 
@@ -40,9 +41,9 @@ def _headline(trends: Trends) -> Text:
     previous = trends.get("previous") or {}
     total = int(trends.get("total_insights") or 0)
     average = trends.get("average_sentiment")
-    line = Text.assemble((f"{total:,} insights", "bold"))
+    line = Text.assemble((counted(total, "insight"), "bold"))
     if trends.get("window_days"):
-        line.append(f" in {trends['window_days']:g} days")
+        line.append(f" in {trends['window_days']:g} {'day' if trends['window_days'] == 1 else 'days'}")
     if average is not None:
         line.append(f", average sentiment {average:+.2f}")
     if previous.get("total_insights"):

@@ -151,7 +151,7 @@ class FlowAudit:
         ends = progress.ranges[topic.name]
         waiting = sum(ends[partition].end - one.end for partition, one in progress.stored_range(topic).items())
         if waiting:
-            self.tally.notes.append(f"{waiting:,} records of {topic.name} are not stored yet: the sink is behind.")
+            self.tally.notes.append(f"Of {topic.name} the sink has {waiting:,} still to store: it is behind.")
 
     async def _count_conversations(self) -> None:
         for row in await self._database.fetch(sql.STATUSES):

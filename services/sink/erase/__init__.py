@@ -102,9 +102,9 @@ def report(conversation_id: str, erased: Erased, now: datetime) -> list[str]:
     done = (
         f"{conversation_id}: nothing of it is stored."
         if erased.is_nothing
-        else f"{conversation_id}: erased from Postgres ({_number(rows.conversations, 'conversation')}, "
-        f"{_number(rows.insights, 'insight')}, {_number(rows.outcomes, 'outcome')}, "
-        f"{_number(erased.dead_letters, 'dead letter')})."
+        else f"{conversation_id}: erased from Postgres ({number(rows.conversations, 'conversation')}, "
+        f"{number(rows.insights, 'insight')}, {number(rows.outcomes, 'outcome')}, "
+        f"{number(erased.dead_letters, 'dead letter')})."
     )
     return [
         done,
@@ -116,5 +116,6 @@ def report(conversation_id: str, erased: Erased, now: datetime) -> list[str]:
     ]
 
 
-def _number(count: int, what: str) -> str:
+def number(count: int, what: str) -> str:
+    """`1 conversation`, `2 conversations`."""
     return f"{count} {what}{'' if count == 1 else 's'}"

@@ -11,7 +11,7 @@ from typing import Any
 
 from schemas.event import ID_PATTERN, Revision
 from services.runtime.settings import load_settings
-from services.sink.erase import erase, erase_again, known_erasures, report
+from services.sink.erase import erase, erase_again, known_erasures, number, report
 from services.sink.operator_connection import CannotAnswer, operator_connection
 from services.sink.settings import SinkSettings
 
@@ -37,7 +37,9 @@ async def _erase_again(url: str, lines: Sequence[str]) -> list[str]:
     async with operator_connection(url) as connection:
         done = [await erase_again(connection, *one) for one in wanted]
     removed = sum(not one.is_nothing for one in done)
-    return [f"{len(done)} erasures hold; something was left of {removed} conversations and is removed."]
+    return [
+        f"{number(len(done), 'erasure')} made; something was left of {number(removed, 'conversation')}, and is removed."
+    ]
 
 
 def _read_line(number: int, line: str) -> tuple[str, Revision]:

@@ -78,7 +78,7 @@ async def test_selections_by_id_channel_and_status(terminal: Terminal, deploymen
     some = await terminal.run("replay", "--conversation", "mail1", "--conversation", "nope", "--yes")
     assert some.code == 0, some.err
     assert "Not found, 1 of 2: nope." in some.err
-    assert "1 of 1 conversations are on the replay lane" in some.out
+    assert "1 of 1 conversation is on the replay lane" in some.out
     none = await terminal.run("replay", "--status", "failed", "--yes")
     assert (none.code, none.out) == (1, "")
     assert "Nothing to replay: of the 10 records" in none.err

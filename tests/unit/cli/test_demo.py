@@ -72,7 +72,7 @@ async def test_other_traffic_that_never_settles_does_not_keep_the_demo_from_endi
 
 async def test_a_conversation_without_outcome_is_named_after_a_while(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(demo, "_PATIENCE_SECONDS", 0.05)
-    with pytest.raises(CommandError, match=r"1 conversations have no outcome after .* the first is lost"):
+    with pytest.raises(CommandError, match=r"1 conversation without an outcome after .* such as lost"):
         await follow(_without("lost"), [*IDS, "lost"], lambda *_: None)
 
 

@@ -48,5 +48,5 @@ def test_what_is_refused_counts_as_dealt_with() -> None:
 
 
 def test_no_step_is_repeated_for_ever() -> None:
-    with pytest.raises(CommandError, match="4 dead letters are left"):
+    with pytest.raises(CommandError, match="4 dead letters left"):
         _carry_out({"redriven": 2, "remaining": 4}, {"redriven": 0, "remaining": 4})

@@ -85,3 +85,20 @@ def test_text_is_shown_as_text_and_other_bytes_in_hexadecimal() -> None:
     assert shown_line(b"\xff\x00") == "ff 00"
     assert next(iter(shown_block(b"\xff A", 100))).endswith(". A")
     assert "3 bytes more" in list(shown_block(b"abcdef", 3))[-1]
+
+
+def test_a_detail_that_only_repeats_the_reason_is_not_shown_again() -> None:
+    letter = a_letter(b"") | {"reason": "content_refused", "detail": "content_refused"}
+    group = {
+        "count": 1,
+        "fingerprint": "f" * 16,
+        "state": "waiting",
+        "reason": "content_refused",
+        "service": "analyzer",
+        "topic": "t",
+        "first_seen": "2026-01-01T00:00:00Z",
+        "last_seen": "2026-01-01T00:00:00Z",
+        "newest": {"detail": "content_refused"},
+    }
+    for view in (views.groups_view([group]), views.letters_view([letter]), views.letter_view(letter, 10)):
+        assert _printed(view).count("content_refused") == 1
