@@ -1,5 +1,6 @@
 """The log that the whole fleet of analyzers obeys: holds, granted money, the active analysis version.
 
+It also says which analysis versions the fleet has engines for, which the sink shows to whoever decides on versions.
 Every analyzer reads it whole, without a group; its order is the order of events, and times are the broker's.
 """
 
@@ -68,3 +69,18 @@ class ActiveVersionChanged(Event):
     and changes nothing. None where nobody counts: then the order of the log decides."""
     reason: Reason = ""
     changed_by: Writer
+
+
+class EnginesOffered(Event):
+    """An instance says which analysis versions it has engines for; of several such words its newest counts.
+
+    It is said again while the instance runs, so that the word of one that was killed comes to its end by itself.
+    """
+
+    type: ClassVar[str] = "undertone.engines.offered.v1"
+
+    analysis_versions: tuple[AnalysisVersion, ...]
+    """None when the instance stops."""
+    stands_seconds: Annotated[float, Field(gt=0, le=7 * 86_400)]
+    """From the broker's timestamp of this record; it is said again after a third of that."""
+    offered_by: Writer

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from datetime import timedelta
 
-from schemas.analysis_control import ActiveVersionChanged, HoldDeclared, SpendReserved, SpendSettled
+from schemas.analysis_control import ActiveVersionChanged, EnginesOffered, HoldDeclared, SpendReserved, SpendSettled
 from schemas.analysis_failed import AnalysisFailed
 from schemas.analysis_started import AnalysisStarted
 from schemas.conversation_received import ConversationReceived
@@ -84,13 +84,14 @@ STARTED = Topic(
 )
 CONTROL = Topic(
     name="analysis.control.v1",
-    description="The log that every analyzer reads whole: holds, granted money, the active analysis version.",
+    description="The log that every analyzer reads whole: holds, granted money, the active analysis version; and which "
+    "versions each has engines for.",
     key="kind",
-    events=(HoldDeclared, SpendReserved, SpendSettled, ActiveVersionChanged),
+    events=(HoldDeclared, SpendReserved, SpendSettled, ActiveVersionChanged, EnginesOffered),
     partitions=1,
     retention=timedelta(days=7),
-    writers=("analyzer", "operator"),
-    readers=("analyzer", "operator"),
+    writers=("analyzer", "sink", "operator"),  # the sink: decisions on versions
+    readers=("analyzer", "sink", "operator"),
 )
 DEAD_LETTER = Topic(
     name="conversations.dead-letter.v1",

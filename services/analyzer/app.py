@@ -75,6 +75,7 @@ async def _work(pipeline: Pipeline, resources: Resources, membership: Membership
         asyncio.create_task(pipeline.dispatcher.run()),
         asyncio.create_task(pipeline.spending.run()),
         asyncio.create_task(pipeline.repeating.run()),
+        asyncio.create_task(pipeline.offering.run()),
         asyncio.create_task(pipeline.giving_up.run()),
         asyncio.create_task(faust_app.start()),
     ]

@@ -24,6 +24,7 @@ from services.analyzer.intake import Intake
 from services.analyzer.ledger import Ledger
 from services.analyzer.live_versions import LiveVersions
 from services.analyzer.metrics import REBALANCES, REPEATED
+from services.analyzer.offering import Offering
 from services.analyzer.options import Batching, PipelineOptions
 from services.analyzer.outbox import Outbox
 from services.analyzer.prefilter import Prefilter
@@ -73,6 +74,11 @@ class Pipeline:
             self.versions,
             is_ours=lambda: self._is_first() and self.control_log.is_caught_up,
             declare=lambda event: self._outbox.declare(CONTROL, "active-version", event),
+        )
+        self.offering = Offering(
+            tuple(self.terms),
+            instance=options.instance,
+            declare=lambda event: self._outbox.declare(CONTROL, "engines", event),
         )
 
     def _spending(self) -> Spending:
@@ -205,6 +211,7 @@ class Pipeline:
         """Take no new work, drop what is in no call, wait for calls; True when all of them ended in time."""
         self.dispatcher.stop()
         self.ledger.take_no_more()
+        self.tasks.spawn(self.offering.withdraw())
         dropped = self.window.drop_waiting()
         self._forget_asked()
         _log.info("draining", dropped=dropped, calls_in_flight=self.dispatcher.calls_in_flight)
@@ -228,6 +235,7 @@ class Pipeline:
         self._look_again_at_versions()
         self.dispatcher.wake()
         self.repeating.look()
+        self.offering.begin()
 
     def _look_again_at_versions(self) -> None:
         self.giving_up.look()

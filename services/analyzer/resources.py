@@ -1,6 +1,7 @@
 """What the analyzer opens at its start and closes at its end."""
 
 import math
+import os
 import socket
 import time
 from collections.abc import AsyncIterator, Callable, Sequence
@@ -114,7 +115,7 @@ def pipeline_options(settings: AnalyzerSettings) -> PipelineOptions:
     """What a pipeline is told."""
     budget = settings.daily_budget_usd
     return PipelineOptions(
-        instance=settings.instance_id or socket.gethostname(),
+        instance=settings.instance_id or f"{socket.gethostname()}-{os.getpid()}",
         membership=Membership(settings.instance_id, settings.session_timeout_seconds),
         limits=Limits(settings.calls_per_second, settings.tokens_per_minute, settings.pace),
         batching=Batching(

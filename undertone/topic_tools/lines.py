@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 
 from rich.text import Text
 
-from schemas.analysis_control import ActiveVersionChanged, HoldDeclared, SpendReserved, SpendSettled
+from schemas.analysis_control import ActiveVersionChanged, EnginesOffered, HoldDeclared, SpendReserved, SpendSettled
 from schemas.analysis_failed import AnalysisFailed
 from schemas.analysis_started import AnalysisStarted
 from schemas.conversation_received import ConversationReceived, Role
@@ -115,6 +115,11 @@ def _version(event: ActiveVersionChanged, with_words: bool) -> Iterable[Piece]: 
     yield harmless(f"{event.analysis_version} by {event.changed_by}")
 
 
+def _engines(event: EnginesOffered, with_words: bool) -> Iterable[Piece]:  # noqa: ARG001 - it holds no words
+    versions = ", ".join(event.analysis_versions)
+    yield harmless(f"{event.offered_by} has {versions}" if versions else f"{event.offered_by} stops")
+
+
 _TELLERS: dict[type[Event], Callable[..., Iterable[Piece]]] = {
     ConversationReceived: _received,
     InsightProduced: _insight,
@@ -125,6 +130,7 @@ _TELLERS: dict[type[Event], Callable[..., Iterable[Piece]]] = {
     SpendReserved: _reserved,
     SpendSettled: _settled,
     ActiveVersionChanged: _version,
+    EnginesOffered: _engines,
 }
 
 
