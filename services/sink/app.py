@@ -54,7 +54,11 @@ def create_app(settings: SinkSettings, resources: Resources, role: Role, consume
     )
     if role is not Role.CONSUMER:
         context = ReadContext(
-            resources.database, resources.lag, lambda: datetime.now(UTC), settings.query_timeout_seconds
+            resources.database,
+            resources.lag,
+            resources.offers,
+            lambda: datetime.now(UTC),
+            settings.query_timeout_seconds,
         )
         strict = [Depends(refuse_unexpected)]
         app.include_router(stream_router(resources.feed), dependencies=strict)

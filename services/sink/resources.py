@@ -21,6 +21,7 @@ from services.sink.lag import LagReader, open_lag_reader
 from services.sink.settings import SinkSettings
 from services.sink.store import Store
 from services.sink.versioning.announcing import Announcer
+from services.sink.versioning.offers import OffersReader, open_offers
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,6 +36,7 @@ class Resources:
     owner: str
     feed: InsightFeed
     announcer: Announcer
+    offers: OffersReader
     windows: ClientLimiter = field(default_factory=SlidingWindows)
 
     def store(self) -> Store:
@@ -68,10 +70,11 @@ async def open_resources(settings: SinkSettings) -> AsyncIterator[Resources]:
         ) as read_pool,
         open_publisher(connection) as publisher,
         open_lag_reader(connection, read_pool) as lag,
+        open_offers(connection) as offers,
         aclosing(windows_of(settings.redis_url, "sink")) as windows,
     ):
         owner = settings.instance_id or f"{socket.gethostname()}-{os.getpid()}"
         database = Database(read_pool)
         feed = InsightFeed(database, lag.group, lag.name_of(ANALYZED))
         announcer = Announcer(write_pool, publisher)
-        yield Resources(connection, write_pool, database, publisher, lag, owner, feed, announcer, windows)
+        yield Resources(connection, write_pool, database, publisher, lag, owner, feed, announcer, offers, windows)

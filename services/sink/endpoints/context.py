@@ -12,6 +12,7 @@ from services.sink.database import Database, too_slow
 from services.sink.endpoints.parameters import WindowParameters, refused
 from services.sink.lag import LagReader
 from services.sink.sql import reads as sql
+from services.sink.versioning.offers import OffersReader
 from services.sink.windows import Window
 
 
@@ -21,6 +22,7 @@ class ReadContext:
 
     database: Database
     lag: LagReader
+    offers: OffersReader
     now: Callable[[], datetime]
     timeout_seconds: float
     """For all queries of one question together; Postgres ends a single one by itself."""

@@ -1,6 +1,8 @@
 """Analysis versions: how each stands, two compared, and what one lacks."""
 
 import asyncio
+from collections.abc import Sequence
+from datetime import datetime
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends, Path, Query
@@ -24,6 +26,7 @@ from services.sink.versioning.coverage import (
     walk_missing,
 )
 from services.sink.versioning.diffs import DIFF_SECONDS, read_diff
+from services.sink.versioning.offers import Offer
 from services.sink.versions import KnownVersions, read_versions
 from services.sink.windows import Window
 
@@ -55,9 +58,10 @@ def versions_router(context: ReadContext) -> APIRouter:
 
     @router.get("", summary="Every analysis version, and how much it covers", responses=documented.errors())
     async def list_versions() -> Response:
+        offers = await context.offers.standing(context.now())
         async with context.question() as connection:
             standings = await read_standings(connection, context.now())
-        return json_answer(standings_members(standings))
+        return json_answer(standings_members(standings, offers, context.now()))
 
     @router.get("/{a}/diff/{b}", summary="Two versions over the same conversations", responses=documented.errors(404))
     async def get_diff(a: VersionName, b: VersionName, asked: Annotated[DiffParameters, Query()]) -> Response:
@@ -139,15 +143,33 @@ def _cursor(place: Place) -> Cursor:
     return Cursor(_ALL_TIME, micros_of(place[0]), place[1])
 
 
-def standings_members(standings: Standings) -> dict[str, JsonValue]:
-    """All versions as JSON has them: for each, accepted is the sum of its counts, in_flight and missing."""
+def standings_members(standings: Standings, offers: Sequence[Offer] | None, now: datetime) -> dict[str, JsonValue]:
+    """All versions as JSON has them: for each, accepted is the sum of its counts, in_flight and missing.
+
+    `offers`: what analyzers have engines for; none while nobody knows.
+    """
     return {
         "accepted": standings.accepted,
         "active_version": standings.active.name if standings.active else None,
         "previous_version": standings.previous.name if standings.previous else None,
         "announced": standings.is_announced,
         "decided_at": time_text(standings.decided_at),
-        "versions": [_members(one) for one in standings.versions],
+        "versions": [{**_members(one), "offered_by": _offered_by(one.name, offers)} for one in standings.versions],
+        "analyzers": None if offers is None else [_analyzer(offer, now) for offer in offers],
+    }
+
+
+def _offered_by(version: str, offers: Sequence[Offer] | None) -> list[JsonValue] | None:
+    return None if offers is None else [offer.instance for offer in offers if version in offer.versions]
+
+
+def _analyzer(offer: Offer, now: datetime) -> dict[str, JsonValue]:
+    return {
+        "instance": offer.instance,
+        "analysis_versions": list(offer.versions),
+        "said_at": time_text(offer.said_at),
+        "age_seconds": round(offer.age(now).total_seconds(), 3),
+        "is_overdue": offer.is_overdue(now),
     }
 
 

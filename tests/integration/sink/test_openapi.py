@@ -83,7 +83,9 @@ _BEYOND_A_SCHEMA = {"start_time", "end_time", "cursor", "tz"}
 
 
 _NOTHING: Any = None
-_RESOURCES = Resources(KafkaConnection(""), _NOTHING, _NOTHING, _NOTHING, _NOTHING, "test", _NOTHING, _NOTHING)
+_RESOURCES = Resources(
+    KafkaConnection(""), _NOTHING, _NOTHING, _NOTHING, _NOTHING, "test", _NOTHING, _NOTHING, _NOTHING
+)
 _DOCUMENTED = create_app(SinkSettings(), _RESOURCES, Role.API, None)
 # A stream has no end that this could wait for: test_stream.py has tests of its own.
 schema = schemathesis.openapi.from_dict(_DOCUMENTED.openapi()).exclude(path="/api/v1/insights/stream")
