@@ -142,9 +142,13 @@ async def assert_a_slip_of_the_pen_changes_nothing(pipeline: Deployment, termina
         refused = await terminal.run("versions", command, "oflfine-1")
         assert refused.code == 2
         assert "Nothing is known under the analysis version oflfine-1" in " ".join(refused.err.split())
+        refused = await terminal.run("versions", command, "oflfine-1", "--new-version")
+        assert refused.code == 2
+        assert "No analyzer has oflfine-1: live traffic waits" in " ".join(refused.err.split())
     async with http_client(timeout=10) as client:
         told = (await client.get(f"{pipeline.the('sink').url}/api/v1/versions")).json()
-    assert [one["analysis_version"] for one in told["versions"]] == [OLD]
+    assert [(one["analysis_version"], one["offered_by"]) for one in told["versions"]] == [(OLD, ["analyzer-1"])]
+    assert {version for one in told["analyzers"] for version in one["analysis_versions"]} == {OLD, NEW}
 
 
 async def replay_with_two_kills(pipeline: Deployment, terminal: Terminal) -> None:

@@ -18,8 +18,9 @@ from undertone.errors import CommandError, UsageProblem
 from undertone.replay.job import Setup
 from undertone.settings import api_key, load_kafka_settings, read_api_url
 from undertone.times import parse_moment
-from undertone.versions.api import Incomplete, VersionsApi, is_retired
+from undertone.versions.api import Incomplete, Versions, VersionsApi, is_live, is_retired
 from undertone.versions.catching_up import CatchingUp, How, Paused
+from undertone.versions.fleet import agree_to
 from undertone.versions.promoting import Promoting
 from undertone.views.versions import diff_view, versions_table
 
@@ -54,6 +55,9 @@ def list_versions(url: Url = None, key: Key = None, as_json: AsJson = False) -> 
         print_json(versions.members)
     elif versions.members["versions"]:
         output().print(versions_table(versions.members))
+        for one in versions.members["versions"]:
+            if is_live(one) and (lack := versions.lack_of(one["analysis_version"])) is not None:
+                tell(lack)
     else:
         tell("Nothing was analysed yet.")
 
@@ -83,21 +87,26 @@ def diff(  # noqa: PLR0917 - typer reads options from parameters
         output().print(diff_view(found))
 
 
-def trial(
+def trial(  # noqa: PLR0917 - typer reads options from parameters
     version: Version,
     end: Annotated[bool, typer.Option("--end", help="Analyse live traffic under it no more.")] = False,
     new_version: NewVersion = False,
+    yes: Yes = False,
     url: Url = None,
     key: Key = None,
 ) -> None:
     """Let live traffic be analysed under it beside the active one; readers are shown what they were.
 
-    Every analyzer must have it, its own or by ANALYZER_FURTHER_ENGINES: one that does not holds live traffic.
+    Every analyzer must have it, its own or by ANALYZER_FURTHER_ENGINES: one that does not holds live traffic. Where
+    one is known not to have it, you are asked first.
     """
     with _open_api(url, key) as api:
-        standing = api.all_versions().of(_name(version))
+        versions = api.all_versions()
+        standing = versions.of(_name(version))
         if standing is None and not (end or new_version):
             raise _unknown(version)
+        if not end:
+            agree_to(versions.lack_of(version), is_agreed=yes or is_live(standing))
         done = api.decide(f"{version}/trial{'-end' if end else ''}")
     what = "no more" if end else "too"
     anew = " It was retired and begins anew: nothing is known under it." * (not end and is_retired(standing))
@@ -137,10 +146,15 @@ def promote(  # noqa: PLR0917 - typer reads options from parameters
             raise typer.Exit(EXIT_INTERRUPTED) from stopped
 
 
-def rollback(now: Now = False, url: Url = None, key: Key = None) -> None:
-    """Show the version that was active before, and analyse live traffic under it."""
+def rollback(now: Now = False, yes: Yes = False, url: Url = None, key: Key = None) -> None:
+    """Show the version that was active before, and analyse live traffic under it.
+
+    Where an analyzer is known not to have it, you are asked first: live traffic would wait.
+    """
     with _open_api(url, key) as api:
-        previous = api.all_versions().previous
+        versions = api.all_versions()
+        previous = versions.previous
+        _agree_to_go_back(versions, is_agreed=yes, now=now)
         try:
             done = api.decide("rollback", now=now)
         except Incomplete as error:
@@ -153,6 +167,14 @@ def rollback(now: Now = False, url: Url = None, key: Key = None) -> None:
         f"{done['analysis_version']} is what readers are shown by default from now on.{lacking}"
         f"{_untold(done['announced'])}"
     )
+
+
+def _agree_to_go_back(versions: Versions, *, is_agreed: bool, now: bool) -> None:
+    """Ask only about what the API would do: it refuses to go back to what lacks conversations, unless at once."""
+    standing = None if versions.previous is None else versions.of(versions.previous)
+    if standing is not None and (now or not standing["missing"]):
+        lack = versions.lack_of(standing["analysis_version"])
+        agree_to(lack, is_agreed=is_agreed or is_live(standing))
 
 
 def retire(

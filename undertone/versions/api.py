@@ -10,6 +10,7 @@ import httpx
 from undertone.errors import CommandError
 from undertone.ingest.http_sender import retry_after_seconds
 from undertone.replay.api import ReplayApi
+from undertone.versions.fleet import lack_of
 
 PATH = "/api/v1/versions"
 _DECISION_TIMEOUT = httpx.Timeout(900, connect=5)
@@ -48,9 +49,18 @@ class Versions:
         name: str | None = self.members["previous_version"]
         return name
 
+    def lack_of(self, name: str) -> str | None:
+        """What live traffic would wait for under it: not all analyzers have it; see `fleet`."""
+        return lack_of(name, self.members.get("analyzers"))
+
     def of(self, name: str) -> Mapping[str, Any] | None:
         """The version of this name."""
         return next((one for one in self.members["versions"] if one["analysis_version"] == name), None)
+
+
+def is_live(standing: Mapping[str, Any] | None) -> bool:
+    """Whether live traffic is analysed under a version already."""
+    return standing is not None and bool(standing["is_live"])
 
 
 def is_retired(standing: Mapping[str, Any] | None) -> bool:

@@ -21,7 +21,8 @@ from undertone.replay.plans import Replay, State
 from undertone.replay.quotes import quote_lines
 from undertone.replay.quoting import quote
 from undertone.replay.watching import watching
-from undertone.versions.api import VersionsApi
+from undertone.versions.api import VersionsApi, is_live
+from undertone.versions.fleet import agree_to
 from undertone.versions.lane import lane_is_empty
 
 _LOOK_SECONDS = 1.0
@@ -68,23 +69,26 @@ class CatchingUp:
                     f"`undertone status` says whether analyzers work, `undertone dlq list` what failed."
                 )
 
-    async def agree(self, standing: Mapping[str, Any] | None, *, now: bool) -> None:
+    async def agree(self, standing: Mapping[str, Any] | None, *, now: bool, lack: str | None = None) -> None:
         """Say what it takes at most, and ask, before anything is changed. Raises CommandError when it is not to be.
 
-        `standing`: None while nothing is known under the version. Who stopped a promotion that was under way, or lacks
-        nothing, is not asked.
+        `standing`: None while nothing is known under the version. `lack`: what analyzers are missing for it, if
+        anything. Who stopped a promotion that was under way, or lacks nothing, is not asked, unless live traffic
+        would wait that does not yet.
         """
         is_complete = standing is not None and not standing["missing"]
         if self.how.is_agreed or is_complete or any(not one.state.has_ended for one in await self._earlier()):
+            agree_to(lack, is_agreed=self.how.is_agreed or is_live(standing))
             return
         ids = None if standing is None else await self._missing_ids(standing["missing"])
         try:
             chosen = await look_for(self.setup, self._asked(ids))
         except NothingFound:
-            if now:
-                return
-            raise
-        await self._agree(chosen, now=now)
+            if not now:
+                raise
+            agree_to(lack, is_agreed=is_live(standing))
+        else:
+            await self._agree(chosen, now=now, lack=lack)
 
     async def _missing(self) -> int:
         return int((await self._standing())["missing"])
@@ -138,14 +142,14 @@ class CatchingUp:
             number += 1
         return f"{self._prefix}{number}"
 
-    async def _agree(self, chosen: Chosen, *, now: bool) -> None:
+    async def _agree(self, chosen: Chosen, *, now: bool, lack: str | None) -> None:
         found = await quote(self.setup, chosen, self.version, rate=self.how.rate, is_to_be_live=True)
         for line in quote_lines(found):
             output().print(line, markup=False, soft_wrap=True)
         until_then = "" if now else f"under both until {self.version} lacks nothing, and paid for; then "
         output().print(f"  live traffic  {until_then}under {self.version} alone", markup=False, soft_wrap=True)
         question = f"Show {self.version} at once, and replay them?" if now else "Replay them, and promote it?"
-        confirm(question, "Nothing was changed.")
+        confirm(question if lack is None else f"{lack} {question}", "Nothing was changed.")
 
     async def _wait(self) -> int:
         """Until nothing is missing, or nothing more is on its way; gives how many are missing then."""

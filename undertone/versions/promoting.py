@@ -6,8 +6,9 @@ from dataclasses import dataclass, field
 from undertone.console import say, tell
 from undertone.errors import CommandError
 from undertone.replay.planning import NothingFound
-from undertone.versions.api import Incomplete, VersionsApi
+from undertone.versions.api import Incomplete, VersionsApi, is_live
 from undertone.versions.catching_up import CatchingUp
+from undertone.versions.fleet import agree_to
 
 _LOOK_SECONDS = 0.5
 _LOOKS_BEFORE_A_WORD = 30
@@ -40,15 +41,18 @@ class Promoting:
         """All that is left to be done. Raises CommandError, and what `CatchingUp.run` raises."""
         versions = self.api.all_versions()
         standing = versions.of(self.version)
+        lack = versions.lack_of(self.version)
         if versions.active is not None:
-            await self.catching_up.agree(standing, now=now)
+            await self.catching_up.agree(standing, now=now, lack=lack)
+        else:
+            agree_to(lack, is_agreed=self.catching_up.how.is_agreed)
         self.is_begun = True
         if versions.active == self.version:
             tell(f"{self.version} is what readers are shown by default already.")
         elif now or versions.active is None:
             self._say_promoted(self.api.decide(f"{self.version}/promotion", now=True)["missing"])
         else:
-            await self._with_full_coverage(is_live=standing is not None and standing["is_live"])
+            await self._with_full_coverage(is_begun=is_live(standing))
         await self._catch_up_afterwards()
 
     async def _catch_up_afterwards(self) -> None:
@@ -59,8 +63,8 @@ class Promoting:
         else:
             tell(f"{self.version} lacks nothing. Live traffic is analysed under it alone.")
 
-    async def _with_full_coverage(self, *, is_live: bool) -> None:
-        if not is_live:
+    async def _with_full_coverage(self, *, is_begun: bool) -> None:
+        if not is_begun:
             self.api.decide(f"{self.version}/trial")
         self.is_on_trial = True
         tell(f"Live traffic is to be analysed under {self.version}, too.")

@@ -14,7 +14,7 @@ from undertone import cli
 from undertone.commands import versions
 from undertone.errors import CommandError
 from undertone.versions.api import Incomplete, Versions, VersionsApi
-from undertone.versions.catching_up import Paused
+from undertone.versions.catching_up import How, Paused
 from undertone.versions.promoting import Promoting
 from undertone.views.versions import diff_view, versions_table
 
@@ -155,6 +155,7 @@ class Stage:
     refusals: int = 0
     is_agreed: bool = True
     is_stopped: bool = False
+    how: How = field(default=How(is_agreed=False, rate=0))
 
     def all_versions(self) -> Versions:
         return Versions(self.versions)
@@ -169,8 +170,8 @@ class Stage:
             raise Incomplete("1 conversations …", 1)
         return {"missing": mine.get("missing", 0), "announced": True}
 
-    async def agree(self, standing: dict[str, Any] | None, *, now: bool) -> None:
-        self.said.append("asked")
+    async def agree(self, standing: dict[str, Any] | None, *, now: bool, lack: str | None) -> None:
+        self.said.append("asked" if lack is None else f"asked: {lack}")
         if not self.is_agreed:
             raise CommandError("Nothing was changed.")
 
