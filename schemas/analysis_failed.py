@@ -30,4 +30,9 @@ class AnalysisFailed(Outcome):
     reason: FailureReason
     detail: Annotated[str, Field(max_length=500)] = ""
     attempts: Annotated[int, Field(ge=0)] = 0
+    input_tokens: Annotated[int, Field(ge=0)] = 0
+    """Its share of the calls of which nothing could be believed; also of those before it, and of no other outcome's."""
+    output_tokens: Annotated[int, Field(ge=0)] = 0
+    cost_usd: Annotated[float, Field(ge=0)] = 0.0
+    """In US dollars."""
     failed_at: UtcTime

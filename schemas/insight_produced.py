@@ -75,10 +75,10 @@ class InsightProduced(Outcome):
     model: Annotated[str, Field(max_length=128)]
     batch_id: UUID
     input_tokens: Annotated[int, Field(ge=0)] = 0
-    """This conversation's share of the call's tokens."""
+    """This conversation's share of the call's tokens, and of calls before it of which nothing could be believed."""
     output_tokens: Annotated[int, Field(ge=0)] = 0
     cost_usd: Annotated[float, Field(ge=0)] = 0.0
-    """This conversation's share of the call's cost in US dollars."""
+    """What these cost in US dollars."""
     completion: Annotated[Text, Field(max_length=16_384)] | None = None
     """Its part of the raw text that the LLM returned."""
     started_at: UtcTime

@@ -16,6 +16,7 @@ from services.analyzer.arrivals import Arrival
 from services.analyzer.batching import Batch, BatchingWindow, Work
 from services.analyzer.cache import FindingCache
 from services.analyzer.engine import (
+    NOTHING,
     Answer,
     AnswerTruncated,
     AnswerUnusable,
@@ -26,6 +27,7 @@ from services.analyzer.engine import (
     EngineMisconfigured,
     EngineUnavailable,
     Finding,
+    Refusal,
     Usage,
     prepared,
 )
@@ -43,6 +45,7 @@ from services.analyzer.metrics import (
 from services.analyzer.outbox import Outbox
 from services.analyzer.outcomes import insight_of
 from services.analyzer.permissions import Permission
+from services.analyzer.shares import added, left_of, share_out
 
 _OUTCOMES: Final[tuple[tuple[type[EngineError], str], ...]] = (
     (EngineUnavailable, "unavailable"),
@@ -86,6 +89,7 @@ class Asking:
         answer = await self._call(batch, works, permission, batch_id, started_at)
         if len(answer.results) != len(works):
             raise RuntimeError("the engine broke its protocol: one result a task, by position")
+        _carry(works, answer)
         outcomes: list[tuple[Arrival, Outcome]] = []
         for work, result in zip(works, answer.results, strict=True):
             if isinstance(result, Finding):
@@ -128,6 +132,7 @@ class Asking:
             end = CallEnd(error.usage, is_answered=is_answered, is_cost_known=error.is_cost_known)
             for work in works:
                 work.last_failure = FailureReason.LLM_ERROR
+            _share_among(works, error.usage)
             await announcing
             raise
         finally:
@@ -190,10 +195,41 @@ class Asking:
         return [
             (
                 waiter,
-                insight_of(waiter, finding, batch_id=batch_id, started_at=started_at, now=now, is_repeated=place > 0),
+                insight_of(
+                    waiter,
+                    finding,
+                    batch_id=batch_id,
+                    started_at=started_at,
+                    now=now,
+                    spent=work.spent,
+                    is_repeated=place > 0,
+                ),
             )
             for place, waiter in enumerate(work.waiters)
         ]
+
+
+def _carry(works: Sequence[Work[Arrival]], answer: Answer) -> None:
+    """What no finding carries, or one that nobody waits for any more, is carried by the others of the call."""
+    if answer.usage == NOTHING:
+        return
+    found, refused, carried = [], [], []
+    for work, result in zip(works, answer.results, strict=True):
+        if isinstance(result, Refusal):
+            refused.append(work)
+        elif work.waiters:
+            found.append(work)
+            carried.append(result.usage)
+    _share_among(found or refused, left_of(answer.usage, carried))
+
+
+def _share_among(works: Sequence[Work[Arrival]], usage: Usage) -> None:
+    works = [work for work in works if work.waiters]
+    if usage == NOTHING:
+        return
+    shares = share_out(usage, [work.tokens for work in works], [1] * len(works))
+    for work, share in zip(works, shares, strict=True):
+        work.spent = added(work.spent, share)
 
 
 def _count(engine: Engine, outcome: str, seconds: float, usage: Usage) -> None:

@@ -17,7 +17,7 @@ from typing import Generic, Protocol, TypeVar
 from schemas.analysis_failed import FailureReason
 from schemas.event import Lane, Revision
 from services.analyzer.batch_size import BatchSizes
-from services.analyzer.engine import Task
+from services.analyzer.engine import NOTHING, Task, Usage
 
 ContentKey = tuple[str, str]
 """(content_hash, analysis_version)"""
@@ -56,6 +56,8 @@ class Work(Generic[W]):
     """Calls with this work alone in them that an outage ended, while others were answered."""
     calls: int = 0
     """Calls that it was in."""
+    spent: Usage = NOTHING
+    """Its part of what those used of which nothing came: its outcome carries it."""
     last_failure: FailureReason | None = None
     """What was last said of it."""
     outages: int = 0

@@ -18,6 +18,7 @@ from services.analyzer.arrivals import Arrival
 from services.analyzer.asking import Asking, NotSentError
 from services.analyzer.batching import Batch, BatchingWindow, Queue, Work
 from services.analyzer.engine import (
+    NOTHING,
     Answer,
     AnswerTruncated,
     EngineError,
@@ -199,8 +200,9 @@ class Calls:
 
     async def _fail(self, work: Work[Arrival], reason: FailureReason, detail: str) -> None:
         self._window.finish(work)
-        for waiter in work.waiters:
-            await self._outbox.fail(waiter, reason, detail, attempts=work.calls)
+        for place, waiter in enumerate(work.waiters):
+            spent = NOTHING if place else work.spent
+            await self._outbox.fail(waiter, reason, detail, attempts=work.calls, spent=spent)
 
     def _again(self, works: Collection[Work[Arrival]]) -> None:
         """Let them wait again for those who still do: the records of others come again, here or elsewhere."""

@@ -13,7 +13,7 @@ position. It owns no retries, no pacing and no publishing: those belong to the a
 
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
-from typing import Protocol, Self, runtime_checkable
+from typing import Final, Protocol, Self, runtime_checkable
 
 from schemas.conversation_received import Turn
 from schemas.insight_produced import Path
@@ -27,6 +27,19 @@ class Task:
     content_hash: str
     turns: tuple[Turn, ...]
     language: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Usage:
+    """What one call cost; zeros for an engine that spends nothing."""
+
+    input_tokens: int = 0
+    cached_input_tokens: int = 0
+    output_tokens: int = 0
+    cost_usd: float = 0.0
+
+
+NOTHING: Final = Usage()
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,6 +66,11 @@ class Finding:
     completion: str | None = None
     """This conversation's part of the raw completion, where there was one."""
 
+    @property
+    def usage(self) -> Usage:
+        """Its share of what the call used."""
+        return Usage(self.input_tokens, 0, self.output_tokens, self.cost_usd)
+
 
 @dataclass(frozen=True, slots=True)
 class Refusal:
@@ -66,16 +84,6 @@ class Refusal:
     reason: str
     detail: str
     is_final: bool
-
-
-@dataclass(frozen=True, slots=True)
-class Usage:
-    """What one call cost; zeros for an engine that spends nothing."""
-
-    input_tokens: int = 0
-    cached_input_tokens: int = 0
-    output_tokens: int = 0
-    cost_usd: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)

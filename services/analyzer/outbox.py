@@ -20,6 +20,7 @@ from schemas.insight_produced import InsightProduced
 from schemas.outcome import Outcome
 from schemas.topics import ANALYZED, Topic
 from services.analyzer.arrivals import Arrival
+from services.analyzer.engine import NOTHING, Usage
 from services.analyzer.ledger import Ledger, RecordPlace
 from services.analyzer.metrics import FAILED, OUTCOMES, SKIPPED
 from services.analyzer.outcomes import SOURCE, envelope_of, failed
@@ -78,9 +79,11 @@ class Outbox:
     async def _refused(self, arrival: Arrival, outcome: Outcome, error: RecordRefused) -> None:
         if isinstance(outcome, AnalysisFailed):
             raise error  # the smallest outcome there is: not this record is wrong, the process or the broker is
-        await self.fail(arrival, FailureReason.UNPUBLISHABLE, str(error), attempts=0)
+        await self.fail(arrival, FailureReason.UNPUBLISHABLE, str(error), attempts=0, spent=_spent_on(outcome))
 
-    async def fail(self, arrival: Arrival, reason: FailureReason, detail: str, *, attempts: int) -> None:
+    async def fail(
+        self, arrival: Arrival, reason: FailureReason, detail: str, *, attempts: int, spent: Usage = NOTHING
+    ) -> None:
         """The conversation has no insight: dead letter, then AnalysisFailed, then it is done.
 
         A record has one dead letter, whose id is its place: when it fails under a second version too, the first
@@ -91,7 +94,7 @@ class Outbox:
             named = f"under {arrival.analysis_version}: {detail}" if len(receipt.accepted_under) > 1 else detail
             await self.bury(arrival.record, DeadLetterReason(reason.value), named)
             receipt.is_buried = True
-        await self.deliver(arrival, failed(arrival, reason, detail, attempts, self._now()))
+        await self.deliver(arrival, failed(arrival, reason, detail, attempts, self._now(), spent=spent))
 
     async def bury_undecodable(
         self, record: RawRecord, place: RecordPlace, reason: DeadLetterReason, detail: str
@@ -116,6 +119,12 @@ class Outbox:
         """Publish an event that the fleet must learn of: return once it is durable."""
         envelope = new_envelope(SOURCE, self._now())
         await _until_durable(lambda: self._publisher.publish(topic, key, event, envelope))
+
+
+def _spent_on(outcome: Outcome) -> Usage:
+    if not isinstance(outcome, InsightProduced):
+        return NOTHING
+    return Usage(outcome.input_tokens, 0, outcome.output_tokens, outcome.cost_usd)
 
 
 async def _until_durable(send: Callable[[], Awaitable[object]], sent: Sent | None = None) -> None:

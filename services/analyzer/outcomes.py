@@ -12,7 +12,8 @@ from schemas.envelope import Envelope, new_traceparent
 from schemas.insight_produced import InsightProduced, Path, insight_id_of, sentiment_of
 from schemas.subjects import subject_registry
 from services.analyzer.arrivals import Arrival
-from services.analyzer.engine import Finding
+from services.analyzer.engine import NOTHING, Finding, Usage
+from services.analyzer.shares import added
 
 SOURCE = "/undertone/analyzer"
 
@@ -24,10 +25,15 @@ def insight_of(
     batch_id: UUID,
     started_at: datetime,
     now: datetime,
+    spent: Usage = NOTHING,
     is_repeated: bool = False,
 ) -> InsightProduced:
-    """The insight for one arrival. A repeated finding (the call was another's) has cost this one nothing."""
+    """The insight for one arrival. A repeated finding (the call was another's) has cost this one nothing.
+
+    `spent`: on earlier calls, of which nothing came.
+    """
     conversation = arrival.conversation
+    used = NOTHING if is_repeated else added(finding.usage, spent)
     return InsightProduced(
         **_common(arrival),
         insight_id=insight_id_of(conversation.conversation_id, conversation.content_hash, arrival.analysis_version),
@@ -42,9 +48,9 @@ def insight_of(
         path=Path.CACHE if is_repeated else finding.path,
         model=finding.model,
         batch_id=batch_id,
-        input_tokens=0 if is_repeated else finding.input_tokens,
-        output_tokens=0 if is_repeated else finding.output_tokens,
-        cost_usd=0.0 if is_repeated else finding.cost_usd,
+        input_tokens=used.input_tokens,
+        output_tokens=used.output_tokens,
+        cost_usd=used.cost_usd,
         completion=None if is_repeated else finding.completion,
         started_at=started_at,
         analyzed_at=now,
@@ -56,9 +62,20 @@ def skipped(arrival: Arrival, reason: SkipReason, rule_version: int, now: dateti
     return ConversationSkipped(**_common(arrival), reason=reason, rule_version=rule_version, skipped_at=now)
 
 
-def failed(arrival: Arrival, reason: FailureReason, detail: str, attempts: int, now: datetime) -> AnalysisFailed:
-    """The conversation could not be analysed; `detail` holds none of its text."""
-    return AnalysisFailed(**_common(arrival), reason=reason, detail=detail[:500], attempts=attempts, failed_at=now)
+def failed(
+    arrival: Arrival, reason: FailureReason, detail: str, attempts: int, now: datetime, *, spent: Usage = NOTHING
+) -> AnalysisFailed:
+    """The conversation could not be analysed, and what was spent on it; `detail` holds none of its text."""
+    return AnalysisFailed(
+        **_common(arrival),
+        reason=reason,
+        detail=detail[:500],
+        attempts=attempts,
+        input_tokens=spent.input_tokens,
+        output_tokens=spent.output_tokens,
+        cost_usd=spent.cost_usd,
+        failed_at=now,
+    )
 
 
 def _common(arrival: Arrival) -> dict[str, Any]:

@@ -8,7 +8,7 @@ from uuid import UUID
 from schemas.analysis_started import AnalysisStarted
 from schemas.insight_produced import InsightProduced
 from services.sink.merge import Posting, Standing
-from services.sink.rows import DeadLetterRow
+from services.sink.rows import DeadLetterRow, OutcomeRow
 
 VersionIds = Mapping[str, int]
 Columns = Sequence[Sequence[Any]]
@@ -64,9 +64,9 @@ def insight_columns(
     )
 
 
-def is_paid(insight: InsightProduced) -> bool:
+def is_paid(outcome: InsightProduced | OutcomeRow) -> bool:
     """Whether its answer took anything: what was known already, or judged offline, took nothing."""
-    return insight.cost_usd > 0 or insight.input_tokens > 0 or insight.output_tokens > 0
+    return outcome.cost_usd > 0 or outcome.input_tokens > 0 or outcome.output_tokens > 0
 
 
 def usage_columns(insights: Iterable[InsightProduced], versions: VersionIds) -> Columns:
@@ -85,6 +85,26 @@ def usage_columns(insights: Iterable[InsightProduced], versions: VersionIds) -> 
             for one in insights
         ),
         7,
+    )
+
+
+def failure_usage_columns(failures: Iterable[OutcomeRow], versions: VersionIds) -> Columns:
+    """The arguments of `outcomes.SPENT_ON_FAILURES`."""
+    return _columns(
+        (
+            (
+                one.conversation_id,
+                versions[one.version],
+                one.revision.timestamp_ms,
+                one.revision.offset,
+                one.finished_at,
+                one.input_tokens,
+                one.output_tokens,
+                one.cost_usd,
+            )
+            for one in failures
+        ),
+        8,
     )
 
 

@@ -62,6 +62,10 @@ class OutcomeRow(NamedTuple):
     detail: str | None = None
     attempts: int = 0
     is_live: bool = True
+    input_tokens: int = 0
+    """Of a failure: what was spent on it. An insight keeps that itself."""
+    output_tokens: int = 0
+    cost_usd: float = 0.0
 
 
 KIND_RANKS = {"failed": 1, "skipped": 2, "completed": 3}
@@ -101,7 +105,14 @@ def outcome_row(event: Outcome) -> OutcomeRow:
             return row._replace(reason=event.reason.value, detail=f"rule version {event.rule_version}")
         case AnalysisFailed():
             row = _ended(event, "failed", event.failed_at)
-            return row._replace(reason=event.reason.value, detail=event.detail, attempts=event.attempts)
+            return row._replace(
+                reason=event.reason.value,
+                detail=event.detail,
+                attempts=event.attempts,
+                input_tokens=event.input_tokens,
+                output_tokens=event.output_tokens,
+                cost_usd=event.cost_usd,
+            )
     raise TypeError(f"{type(event).__name__} is no outcome")
 
 

@@ -16,6 +16,7 @@ from services.sink.columns import (
     call_columns,
     conversation_columns,
     dead_letter_values,
+    failure_usage_columns,
     insight_columns,
     is_paid,
     outcome_columns,
@@ -120,6 +121,8 @@ async def _write_outcomes(connection: Any, batch: Batch, known: KnownVersions) -
         stored = await connection.fetchval(outcomes.INSIGHTS, *insight_columns(insights, known.ids, batch.places))
     if stored < len(batch.insights) and (paid := [one for one in batch.insights if is_paid(one)]):
         await connection.execute(outcomes.SPENT_IN_VAIN, *usage_columns(paid, known.all_ids))
+    if failures := [one for one in batch.outcomes if is_paid(one)]:
+        await connection.execute(outcomes.SPENT_ON_FAILURES, *failure_usage_columns(failures, known.all_ids))
     if rows:
         await connection.fetchval(outcomes.OUTCOMES, *outcome_columns(standings(rows), known.ids))
 

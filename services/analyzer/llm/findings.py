@@ -1,25 +1,16 @@
 """From what was believed to an answer: findings by position, each with its share of tokens and cost. Pure."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 from schemas.insight_produced import Path
-from services.analyzer.engine import Answer, Finding, Refusal, Usage
-from services.analyzer.llm.pricing import split
+from services.analyzer.engine import NOTHING, Answer, Finding, Refusal, Usage
 from services.analyzer.llm.sending import Plan
 from services.analyzer.llm.validation import Believed, quote_for, storable
+from services.analyzer.shares import share_out
 
 CONTENT_REFUSED = "content_refused"
 INDISTINGUISHABLE = "indistinguishable"
-
-
-@dataclass(frozen=True, slots=True)
-class _Share:
-    """A conversation's part of what the call used. A twin, which was not sent, has none."""
-
-    input_tokens: int = 0
-    output_tokens: int = 0
-    cost_usd: float = 0.0
 
 
 def answer_of(
@@ -43,7 +34,7 @@ def answer_of(
         verdict = judged[source]
         if position != source:
             verdict = _as_spelled_here(verdict, plan, position)
-        share = shares[source] if position == source else _Share()
+        share = shares[source] if position == source else NOTHING  # a twin was not sent
         results.append(verdict if isinstance(verdict, Refusal) else _finding(verdict, model, share))
     return Answer(tuple(results), usage, storable(completion))
 
@@ -55,18 +46,11 @@ def answer_without(plan: Plan, detail: str, usage: Usage) -> Answer:
     return Answer(tuple(refusal if at in plan.stands_for else _indistinguishable() for at in range(size)), usage)
 
 
-def _shares(usage: Usage, input_weights: Sequence[int], verdicts: Sequence[Believed | Refusal]) -> list[_Share]:
+def _shares(usage: Usage, input_weights: Sequence[int], verdicts: Sequence[Believed | Refusal]) -> list[Usage]:
     """What a refused result took was paid for as well: those that are believed carry it, so nothing is lost."""
-    is_carried = [isinstance(verdict, Believed) for verdict in verdicts]
-    inputs = split(
-        usage.input_tokens, [weight * carried for weight, carried in zip(input_weights, is_carried, strict=True)]
-    )
-    outputs = split(usage.output_tokens, [int(carried) for carried in is_carried])
-    tokens = max(1, usage.input_tokens + usage.output_tokens)
-    return [
-        _Share(given, taken, usage.cost_usd * (given + taken) / tokens)
-        for given, taken in zip(inputs, outputs, strict=True)
-    ]
+    is_carried = [int(isinstance(verdict, Believed)) for verdict in verdicts]
+    inputs = [weight * carried for weight, carried in zip(input_weights, is_carried, strict=True)]
+    return share_out(usage, inputs, is_carried)
 
 
 def _as_spelled_here(verdict: Believed | Refusal, plan: Plan, position: int) -> Believed | Refusal:
@@ -77,7 +61,7 @@ def _as_spelled_here(verdict: Believed | Refusal, plan: Plan, position: int) -> 
     return quoted if isinstance(quoted, Refusal) else replace(verdict, evidence=quoted)
 
 
-def _finding(believed: Believed, model: str, share: _Share) -> Finding:
+def _finding(believed: Believed, model: str, share: Usage) -> Finding:
     return Finding(
         sentiment_score=believed.sentiment_score,
         clusters=believed.clusters,

@@ -189,7 +189,14 @@ CALLS = """
 """
 """Count the calls of a day."""
 
-SPENT_IN_VAIN = """
+_ADD_USAGE = """
+    ON CONFLICT (day, version_id) DO UPDATE SET
+        input_tokens = d.input_tokens + excluded.input_tokens,
+        output_tokens = d.output_tokens + excluded.output_tokens,
+        cost_nanousd = d.cost_nanousd + excluded.cost_nanousd
+"""
+
+SPENT_IN_VAIN = f"""
     INSERT INTO daily_usage AS d (day, version_id, input_tokens, output_tokens, cost_nanousd)
     SELECT (n.analyzed_at AT TIME ZONE 'UTC')::date, n.version_id,
         sum(n.input_tokens), sum(n.output_tokens), sum(round(n.cost_usd * 1e9)::bigint)
@@ -201,10 +208,30 @@ SPENT_IN_VAIN = """
     LEFT JOIN LATERAL (SELECT k.batch_id FROM insights k WHERE k.insight_id = n.insight_id LIMIT 1) i ON true
     WHERE i.batch_id IS DISTINCT FROM n.batch_id
     GROUP BY 1, 2 ORDER BY 1, 2
-    ON CONFLICT (day, version_id) DO UPDATE SET
-        input_tokens = d.input_tokens + excluded.input_tokens,
-        output_tokens = d.output_tokens + excluded.output_tokens,
-        cost_nanousd = d.cost_nanousd + excluded.cost_nanousd
+    {_ADD_USAGE}
 """
 """What answers took that were paid for and are not kept: under a retired version, of an erased conversation, or because
 another answer for the same came first. Run after INSIGHTS; each record is counted once, as its offset moves once."""
+
+SPENT_ON_FAILURES = f"""
+    INSERT INTO daily_usage AS d (day, version_id, input_tokens, output_tokens, cost_nanousd)
+    SELECT (n.failed_at AT TIME ZONE 'UTC')::date, n.version_id,
+        sum(n.input_tokens), sum(n.output_tokens), sum(round(n.cost_usd * 1e9)::bigint)
+    FROM (
+        SELECT DISTINCT * FROM unnest(
+            $1::text[], $2::smallint[], $3::bigint[], $4::bigint[], $5::timestamptz[], $6::integer[], $7::integer[],
+            $8::float8[]
+        ) AS n (
+            conversation_id, version_id, revision_ms, revision_offset, failed_at, input_tokens, output_tokens, cost_usd
+        )
+    ) n
+    WHERE NOT EXISTS (
+        SELECT FROM current_outcomes c
+        WHERE c.conversation_id = n.conversation_id AND c.version_id = n.version_id AND c.kind = 'failed'
+            AND (c.revision_ms, c.revision_offset, c.finished_at) = (n.revision_ms, n.revision_offset, n.failed_at)
+    )
+    GROUP BY 1, 2 ORDER BY 1, 2
+    {_ADD_USAGE}
+"""
+"""What was spent on conversations that failed. Run before OUTCOMES: a copy of a failure says the same again, of the
+same moment; a second failure of the same revision was paid for again."""

@@ -2,12 +2,14 @@
 
 import asyncio
 import uuid
+from datetime import timedelta
 
+from schemas.analysis_failed import AnalysisFailed
 from schemas.insight_produced import InsightProduced
 from services.sink.sql import erasures
 from services.sink.versioning.deciding import By, Decisions
 from services.sink.versioning.upkeep import Upkeep
-from tests.integration.sink.harness import Sink, insight, posting
+from tests.integration.sink.harness import NOW, Sink, failure, insight, posting
 
 COST = 150_000
 """Nanodollars of `paid`."""
@@ -16,6 +18,11 @@ COST = 150_000
 def paid(conversation_id: str, number: int, version: str = "v1") -> InsightProduced:
     usage = {"input_tokens": 100, "output_tokens": 20, "cost_usd": COST / 1e9}
     return insight(conversation_id, "a", number, version=version).model_copy(update=usage)
+
+
+def paid_in_vain(conversation_id: str, number: int, version: str = "v1") -> AnalysisFailed:
+    usage = {"input_tokens": 100, "output_tokens": 20, "cost_usd": COST / 1e9}
+    return failure(conversation_id, "a", number, version=version).model_copy(update=usage)
 
 
 async def spent(sink: Sink) -> tuple[int, int]:
@@ -53,3 +60,31 @@ async def test_what_was_spent_on_a_conversation_that_was_erased_meanwhile_is_cou
     await sink.finish(paid("c1", 1))
     assert await sink.pool.fetchval("SELECT count(*) FROM insights") == 0
     assert await spent(sink) == (120, COST)
+
+
+async def test_what_a_failure_took_is_counted_once_however_often_it_is_said(sink: Sink) -> None:
+    await sink.receive(posting("c1", "a", 1))
+    failed = paid_in_vain("c1", 1)
+    await sink.finish(failed, failed)
+    await sink.finish(failed)
+    assert await spent(sink) == (120, COST)
+    again = failed.model_copy(update={"failed_at": NOW + timedelta(seconds=5)})
+    await sink.finish(again, paid("c1", 1))
+    assert await spent(sink) == (3 * 120, 3 * COST)
+
+
+async def test_a_failure_of_an_older_release_took_nothing_that_is_known(sink: Sink) -> None:
+    await sink.finish(failure("c1", "a", 1))
+    assert await spent(sink) == (0, 0)
+
+
+async def test_what_was_spent_in_vain_on_who_was_erased_or_under_a_retired_version_is_counted(sink: Sink) -> None:
+    await sink.receive(posting("c1", "a", 1), posting("c2", "a", 2))
+    await sink.finish(insight("c1", "a", 1), paid_in_vain("c2", 2, "v2"))
+    await sink.pool.execute("UPDATE analysis_versions SET state = 'candidate', activated_at = NULL WHERE name = 'v2'")
+    await sink.pool.execute("UPDATE analysis_versions SET state = 'active' WHERE name = 'v1'")
+    await Decisions(sink.pool).retire("v2", By("a test"), now=True)
+    await sink.finish(paid_in_vain("c1", 1, "v2"))
+    await sink.pool.execute(erasures.ERASE, "c1")
+    await sink.finish(paid_in_vain("c1", 1))
+    assert await spent(sink) == (3 * 120, 3 * COST)
