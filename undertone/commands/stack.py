@@ -3,6 +3,7 @@
 import asyncio
 import dataclasses
 import json
+import os
 import sys
 from collections.abc import Mapping
 from pathlib import Path
@@ -13,7 +14,7 @@ from rich.console import Console
 
 from undertone.console import confirm, new_output
 from undertone.embedded.background import start_in_background
-from undertone.embedded.display import show_addresses, show_next_steps, show_status
+from undertone.embedded.display import show_next_steps, show_running, show_status
 from undertone.embedded.errors import AlreadyRunningError, NotRunningError
 from undertone.embedded.foreground import run_in_foreground
 from undertone.embedded.kafka import silence_client_log
@@ -115,8 +116,8 @@ def _up_detached(
 
 
 async def _show_running(console: Console, home: Path, *, detached: bool) -> None:
-    status = await gather_status(home)
-    show_addresses(console, status.addresses, str(home / "logs"), status.engine)
+    status = await gather_status(home, os.environ.get("UNDERTONE_API_KEY"))
+    show_running(console, status, str(home / "logs"))
     state = read_state(home)
     if state and state.postgres_data and not Path(state.postgres_data).is_relative_to(home):
         console.print(f"  Postgres keeps its data in {state.postgres_data}.\n", soft_wrap=True)

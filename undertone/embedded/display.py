@@ -4,6 +4,7 @@ from collections.abc import Collection, Iterator, Mapping
 from datetime import timedelta
 
 from rich.console import Console
+from rich.padding import Padding
 from rich.text import Text
 
 from undertone.command_path import activation
@@ -16,23 +17,44 @@ _NUMBERS = "{:>7} {:>8} {:>9} {:>9}"
 _LINE = "  {:<10}{:<7}" + _NUMBERS
 
 
-def show_addresses(console: Console, addresses: Mapping[str, str], logs: str, engine: str | None) -> None:
-    """Print where everything is and how to go on."""
+def show_running(console: Console, status: StackStatus, logs: str) -> None:
+    """Print that it runs, what of it is not ready, and where everything is."""
+    addresses, engines = status.addresses, _engines(status)
     lines = [
         ("send", f"{addresses['ingress']}/api/v1/conversations", "POST; see /docs"),
         ("read", f"{addresses['read_api']}/api/v1/insights", "GET; see /docs"),
-        ("analyzer", f"{addresses['analyzer']}/readyz", f"engine: {engine}" if engine else ""),
+        ("analyzer", f"{addresses['analyzer']}/readyz", f"engine: {engines}" if engines else ""),
         ("kafka", addresses["kafka"], ""),
         ("postgres", addresses["postgres"], ""),
         ("logs", logs, ""),
     ]
     console.print()
-    console.print(Text("Undertone runs.", style="bold green"))
+    if all(part.ready for part in status.processes.values()):
+        console.print(Text("Undertone runs.", style="bold green"))
+    else:
+        console.print(Text("Undertone runs, but is not ready:", style="bold yellow"))
+        for problem in status.problems_of_parts:
+            _warn(console, problem)
+    if status.version_objection:
+        _warn(console, status.version_objection)
     for name, where, remark in lines:
         console.print(
             Text.assemble(f"  {name:<10}", (where, "cyan"), (f"  {remark}" if remark else "", "dim")), soft_wrap=True
         )
     console.print()
+
+
+def _warn(console: Console, sentence: str) -> None:
+    told = Text.assemble(("! ", "bold red"), harmless(sentence))
+    if console.is_terminal:
+        console.print(Padding(told, (0, 0, 0, 2)))
+    else:
+        console.print(Text("  ").append_text(told), soft_wrap=True)
+
+
+def _engines(status: StackStatus) -> str | None:
+    """Each engine with the version that it makes."""
+    return ", ".join(f"{name} ({version})" for version, name in status.engines.items()) or status.engine
 
 
 def show_next_steps(console: Console, *, detached: bool) -> None:
@@ -71,8 +93,10 @@ def show_status(console: Console, status: StackStatus) -> None:
         else:  # an address must be whole, to be copied
             console.print(line, soft_wrap=True)
             console.print(Text(f"{'':<12}{address}"), soft_wrap=True)
-    for line in (*_facts(status), *(Text.assemble(("  ! ", "bold red"), problem) for problem in status.problems)):
+    for line in _facts(status):
         console.print(line, soft_wrap=not console.is_terminal)
+    for sentence in (*status.problems, *filter(None, [status.version_objection])):
+        _warn(console, sentence)
 
 
 def _process_lines(status: StackStatus) -> Iterator[tuple[Text, str]]:
@@ -99,9 +123,10 @@ def _numbers(part: PartStatus) -> tuple[str, str, str, str]:
 
 
 def _facts(status: StackStatus) -> Iterator[Text]:
-    if status.engine:
-        version = f" ({status.analysis_version})" if status.analysis_version else ""
-        yield _fact("engine", f"{status.engine}{version}")
+    if (engines := _engines(status)) is not None:
+        yield _fact("engine", harmless(engines))
+    if status.active_version:
+        yield _fact("active version", harmless(status.active_version))
     if status.conversations is not None:
         yield _fact("conversations", ", ".join(f"{count:,} {name}" for name, count in status.conversations.items()))
     if status.oldest_unfinished:

@@ -32,3 +32,18 @@ def kill_group(group: int) -> None:
         os.killpg(group, signal.SIGKILL)
     except (ProcessLookupError, PermissionError):
         return
+
+
+def resident_bytes(pid: int) -> int | None:
+    """Return the memory of a process and its children, shared pages counted once (Postgres shares its buffers)."""
+    import psutil  # noqa: PLC0415 - as above
+
+    try:
+        process = psutil.Process(pid)
+        total = int(process.memory_info().rss)
+        for child in process.children(recursive=True):
+            memory = child.memory_info()
+            total += int(memory.rss) - int(getattr(memory, "shared", 0))
+    except psutil.Error:
+        return None
+    return total

@@ -6,6 +6,7 @@ import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import httpx
 from pydantic import ValidationError
@@ -21,6 +22,9 @@ STOP_GRACE_SECONDS = 40
 """An analyzer waits for calls in flight: the call timeout and 5 s."""
 
 WRONG_SETTING_EXIT_CODE = 2
+
+_LASTING = frozenset({"versions", "lanes"})
+"""Checks that fail until a person does something: an engine that is not there, a record that stands in the way."""
 
 PYTHON = (sys.executable, "-P", "-m")
 """Without the working directory on the path: a person's own folder `services` is not ours."""
@@ -130,23 +134,30 @@ def new_migration(environment: Mapping[str, str], logs: Path) -> Child:
     )
 
 
-async def is_ready(url: str, client: httpx.AsyncClient) -> bool:
-    """Tell whether a service says that it can do its work."""
+async def has_settled(url: str, client: httpx.AsyncClient) -> bool:
+    """Tell whether a service can do its work, or lacks only what does not come by waiting."""
     try:
         answer = await client.get(f"{url}/readyz")
     except httpx.HTTPError:
         return False
-    return answer.status_code == httpx.codes.OK
+    failed = _failed(answer)
+    return answer.status_code == httpx.codes.OK or (bool(failed) and failed.keys() <= _LASTING)
 
 
 async def failed_checks(url: str, client: httpx.AsyncClient) -> list[str]:
     """Return what a service that is not ready complains of; nothing when it does not answer."""
     try:
-        checks = (await client.get(f"{url}/readyz")).json()["checks"]
-        failed = {name: said for name, said in checks.items() if not said["ok"]}
-    except (httpx.HTTPError, ValueError, KeyError, TypeError, AttributeError):
+        failed = _failed(await client.get(f"{url}/readyz"))
+    except httpx.HTTPError:
         return []
     return [f"{name}: {said['detail']}" if said.get("detail") else name for name, said in failed.items()]
+
+
+def _failed(answer: httpx.Response) -> dict[str, dict[str, Any]]:
+    try:
+        return {name: said for name, said in answer.json()["checks"].items() if not said["ok"]}
+    except (ValueError, KeyError, TypeError, AttributeError):
+        return {}
 
 
 def local_client(timeout_seconds: float = 3) -> httpx.AsyncClient:

@@ -26,7 +26,7 @@ from undertone.embedded.services import (
     SERVICES,
     WRONG_SETTING_EXIT_CODE,
     failed_checks,
-    is_ready,
+    has_settled,
     kafka_connection,
     local_client,
     new_migration,
@@ -132,17 +132,18 @@ class Stack:
         """Start a service; return what is worth saying instead of its address."""
         child, url = self._services[name], service_url(name, self._prepared.ports)
         child.start()
+        nothing_said = None
         try:
-            await started(child, lambda: is_ready(url, client), within_seconds=SERVICE_START_SECONDS)
+            await started(child, lambda: has_settled(url, client), within_seconds=SERVICE_START_SECONDS)
         except NotReadyError:
-            # It may hold for a good reason (no money left today, a wrong key), and holding loses nothing.
-            reasons = "; ".join(await failed_checks(url, client)) or "it does not answer"
-            return f"runs but is not ready: {reasons}"
+            nothing_said = "it does not answer"
         except StackError:
             if child.exit_code == WRONG_SETTING_EXIT_CODE:
                 raise wrong_setting(child) from None
             raise
-        return None
+        # It may hold for a good reason (no engine for the active version, a wrong key), and holding loses nothing.
+        reasons = "; ".join(await failed_checks(url, client)) or nothing_said
+        return f"runs but is not ready: {reasons}" if reasons else None
 
     async def _step(self, part: str, work: Start, result: str, doing: str = "starting") -> None:
         self._reporter.begins(part, doing)

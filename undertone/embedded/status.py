@@ -11,8 +11,9 @@ from pathlib import Path
 from typing import Any
 
 import httpx
-import psutil
 
+from undertone.embedded.active_version import Standing
+from undertone.embedded.identity import resident_bytes
 from undertone.embedded.kafka import accepts_connections, answers_metadata
 from undertone.embedded.lag import analyzer_lag
 from undertone.embedded.postgres import answers_query
@@ -57,7 +58,14 @@ class StackStatus:
     addresses: dict[str, str] = field(default_factory=dict)
     processes: dict[str, PartStatus] = field(default_factory=dict)
     engine: str | None = None
+    engines: dict[str, str] = field(default_factory=dict)
+    """The analyzer's engines, by the analysis version that each makes."""
     analysis_version: str | None = None
+    """What live traffic is analysed under."""
+    active_version: str | None = None
+    """What readers are shown by default."""
+    version_objection: str | None = None
+    """Why the engines and the active version do not fit, and what helps; None where they do."""
     conversations: dict[str, int] | None = None
     oldest_unfinished: dict[str, Any] | None = None
     lag: dict[str, int] | None = None
@@ -72,6 +80,11 @@ class StackStatus:
     """Why lanes wait for money, and what helps; None while none does."""
     today: dict[str, Any] | None = None
     problems: list[str] = field(default_factory=list)
+
+    @property
+    def problems_of_parts(self) -> list[str]:
+        """What the readiness of the parts complains of."""
+        return [_problem(name, check) for name, part in self.processes.items() for check in part.failed_checks]
 
     @property
     def exit_code(self) -> int:
@@ -182,19 +195,6 @@ def _part_status(process: ProcessState, *, ready: bool, failed: list[FailedCheck
     )
 
 
-def resident_bytes(pid: int) -> int | None:
-    """Return the memory of a process and its children, shared pages counted once (Postgres shares its buffers)."""
-    try:
-        process = psutil.Process(pid)
-        total = int(process.memory_info().rss)
-        for child in process.children(recursive=True):
-            memory = child.memory_info()
-            total += int(memory.rss) - int(getattr(memory, "shared", 0))
-    except psutil.Error:
-        return None
-    return total
-
-
 def _summarise(
     home: Path, state: StackState, parts: dict[str, PartStatus], analyzer: _Answer, api: _Answer
 ) -> StackStatus:
@@ -206,6 +206,7 @@ def _summarise(
         if not part.ready and not part.failed_checks:
             problems.append(f"{name} is not ready.")
     told = api.body if api.status_code == httpx.codes.OK else {}
+    standing = _standing(analyzer.body, told.get("analysis") or {})
     if not told and parts["sink"].pid is not None:
         problems.append(_status_problem(api))
     return StackStatus(
@@ -218,12 +219,25 @@ def _summarise(
         addresses=state.addresses,
         processes={name: parts[name] for name in ("kafka", "postgres", *SERVICES) if name in parts},
         engine=analyzer.body.get("engine"),
-        analysis_version=analyzer.body.get("analysis_version") or (told.get("analysis") or {}).get("active_version"),
+        engines=dict(standing.engines),
+        analysis_version=standing.wanted or standing.active,
+        active_version=standing.active,
+        version_objection=standing.objection(),
         conversations=told.get("conversations"),
         oldest_unfinished=told.get("oldest_unfinished"),
         lag=told.get("lag"),
         today=told.get("today"),
         problems=problems,
+    )
+
+
+def _standing(analyzer: Mapping[str, Any], analysis: Mapping[str, Any]) -> Standing:
+    """What the analyzer and the read API say of versions."""
+    return Standing(
+        engines=analyzer.get("engines") or {},
+        wanted=analyzer.get("analysis_version"),
+        active=analysis.get("active_version"),
+        known=analysis.get("versions") or (),
     )
 
 

@@ -34,6 +34,7 @@ def test_dead_parts_and_problems_stand_out_and_the_rest_is_still_shown() -> None
         addresses={"ingress": "http://127.0.0.1:8000", "read_api": "http://127.0.0.1:8002", "kafka": "k:1"},
         processes={"ingress": PartStatus(ready=True, pid=5, rss_bytes=50_000_000, uptime_seconds=75), "sink": dead},
         engine="offline",
+        engines={"offline-1": "offline"},
         analysis_version="offline-1",
         problems=["sink: process: pid 7 is gone"],
     )
