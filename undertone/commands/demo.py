@@ -157,7 +157,14 @@ class Demo:
         console.print(took(self._seconds, time.monotonic() - self._began))
         example = next(iter(result.conversations), "ID")
         addresses = self._usual_addresses()
-        steps = next_steps(self._program(), *addresses, example, activate=activation(), home=self._own_folder())
+        steps = next_steps(
+            self._program(),
+            *addresses,
+            example,
+            activate=activation(),
+            home=self._own_folder(),
+            engine=self._engine.again,
+        )
         console.print(steps, soft_wrap=True)  # wider than the terminal is better than broken: they are to be copied
         console.print()
 

@@ -104,15 +104,17 @@ def next_steps(
     *,
     activate: str | None = None,
     home: str | None = None,
+    engine: Sequence[tuple[str, str]] = (),
 ) -> Text:
     """How to go on: commands, and three calls that work once the stack is up. To be printed as it is, unbroken.
 
     `activate` is what puts `undertone` on the path, where it is not there yet; `home` the state folder, where it is
-    not the usual one.
+    not the usual one; `engine` the commands, with their effects, that bring the demo's engine back.
     """
     commands = [
         (activate, "put `undertone` on your path"),
         (None if home is None else f"export UNDERTONE_HOME={shlex.quote(home)}", "keep to the data of this demo"),
+        *engine,
         (f"{program} up", "start it again with the data of this demo"),
         ("undertone insights --since 8d", "list what was found, with quotes"),
         (f"undertone show {example_id}", "read one conversation and its insight"),
@@ -132,4 +134,6 @@ def next_steps(
 
 
 def _command(command: str, effect: str) -> Text:
-    return Text.assemble("  ", (f"{command:<{_COMMAND_WIDTH}}", "cyan"), (f"  {effect}", "dim"))
+    line = Text.assemble("  ", (f"{command:<{_COMMAND_WIDTH}}", "cyan"), (f"  {effect}", "dim"))
+    line.rstrip()
+    return line

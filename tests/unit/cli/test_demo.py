@@ -118,9 +118,13 @@ def test_the_commands_to_go_on_with_are_whole_however_narrow_the_terminal_is(
     width: int, home: str | None, capsys: pytest.CaptureFixture[str]
 ) -> None:
     addresses = ("http://127.0.0.1:8000", "http://127.0.0.1:8002")
-    steps = next_steps("make", *addresses, "a-1", activate=". .venv/bin/activate", home=home)
+    engine = [("export ANALYZER_ENGINE=llm", "let it judge again")]
+    steps = next_steps("make", *addresses, "a-1", activate=". .venv/bin/activate", home=home, engine=engine)
     new_output(width).print(steps, soft_wrap=True)
     lines = [line.strip() for line in capsys.readouterr().out.splitlines()]
+    assert next(n for n, line in enumerate(lines) if line.startswith("export ANALYZER_ENGINE=llm ")) < next(
+        n for n, line in enumerate(lines) if line.startswith("make up ")
+    )
     for command in (". .venv/bin/activate ", "make up ", "undertone show a-1 "):
         assert any(line.startswith(command) for line in lines)
     if home is not None:
