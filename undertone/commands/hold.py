@@ -72,7 +72,8 @@ def release(
     or missing credit are no holds: `undertone status` says what helps.
     """
     _declare(timedelta(0), lane, _checked(reason))
-    tell(f"{_named(lane)} released: no hold stops analyses. `undertone status` says if anything else does.")
+    whose = "its analyses" if lane else "analyses"
+    tell(f"{_named(lane)} released: no hold stops {whose}. `undertone status` says if anything else does.")
 
 
 def _declare(length: timedelta, lane: HeldLane | None, reason: str) -> datetime:

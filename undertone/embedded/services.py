@@ -134,6 +134,15 @@ def new_migration(environment: Mapping[str, str], logs: Path) -> Child:
     )
 
 
+async def is_ready(url: str, client: httpx.AsyncClient) -> bool:
+    """Tell whether a service says that it can do its work."""
+    try:
+        answer = await client.get(f"{url}/readyz")
+    except httpx.HTTPError:
+        return False
+    return answer.status_code == httpx.codes.OK
+
+
 async def has_settled(url: str, client: httpx.AsyncClient) -> bool:
     """Tell whether a service can do its work, or lacks only what does not come by waiting."""
     try:

@@ -51,6 +51,12 @@ async def erase_again(connection: Any, conversation_id: str, up_to: Revision) ->
     return await _alone(connection, lambda: _erase_again(connection, conversation_id, up_to))
 
 
+async def is_known(connection: Any, conversation_id: str) -> bool:
+    """Whether anything is stored under this id, or its erasure: of any other it may be misspelt."""
+    found: bool = await connection.fetchval(sql.KNOWN, conversation_id)
+    return found
+
+
 async def known_erasures(connection: Any) -> list[tuple[str, Revision]]:
     """Every erasure, the oldest first: what `erase_again` takes."""
     rows = await connection.fetch(sql.ALL)

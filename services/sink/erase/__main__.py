@@ -1,4 +1,4 @@
-"""`python -m services.sink.erase CONVERSATION_ID | --list | --again FILE`."""
+"""`python -m services.sink.erase CONVERSATION_ID | --known CONVERSATION_ID | --list | --again FILE`."""
 
 import asyncio
 import re
@@ -11,7 +11,7 @@ from typing import Any
 
 from schemas.event import ID_PATTERN, Revision
 from services.runtime.settings import load_settings
-from services.sink.erase import erase, erase_again, known_erasures, number, report
+from services.sink.erase import erase, erase_again, is_known, known_erasures, number, report
 from services.sink.operator_connection import CannotAnswer, operator_connection
 from services.sink.settings import SinkSettings
 
@@ -25,6 +25,11 @@ class CannotErase(Exception):  # noqa: N818 - it names what happened; the messag
 async def _erase_one(url: str, conversation_id: str) -> list[str]:
     async with operator_connection(url) as connection:
         return report(conversation_id, await erase(connection, conversation_id), datetime.now(UTC))
+
+
+async def _known(url: str, conversation_id: str) -> list[str]:
+    async with operator_connection(url) as connection:
+        return ["known" if await is_known(connection, conversation_id) else "unknown"]
 
 
 async def _list(url: str) -> list[str]:
@@ -68,6 +73,8 @@ def _asked(arguments: Sequence[str]) -> Callable[[str], Coroutine[Any, Any, list
             return _list
         case ["--again", file]:
             return partial(_erase_those_in, file=Path(file))
+        case ["--known", conversation_id] if re.fullmatch(ID_PATTERN, conversation_id):
+            return partial(_known, conversation_id=conversation_id)
         case [conversation_id] if re.fullmatch(ID_PATTERN, conversation_id):
             return partial(_erase_one, conversation_id=conversation_id)
     return None
@@ -78,8 +85,8 @@ def main(arguments: Sequence[str]) -> int:
     asked = _asked(arguments)
     if asked is None:
         print(  # noqa: T201 - a command
-            "usage: python -m services.sink.erase CONVERSATION_ID | --list | --again FILE (an id has 1 to 128 of the "
-            "characters A-Z a-z 0-9 . _ : - and is listed by `undertone insights`)",
+            "usage: python -m services.sink.erase CONVERSATION_ID | --known CONVERSATION_ID | --list | --again FILE "
+            "(an id has 1 to 128 of the characters A-Z a-z 0-9 . _ : - and is listed by `undertone insights`)",
             file=sys.stderr,
         )
         return _USAGE_EXIT_CODE

@@ -22,6 +22,15 @@ ERASE = """
 """
 """Everything of a conversation ($1) that is known, or was accepted up to now, is not to be stored again."""
 
+KNOWN = """
+    SELECT EXISTS (SELECT FROM conversations WHERE conversation_id = $1)
+        OR EXISTS (SELECT FROM current_outcomes WHERE conversation_id = $1)
+        OR EXISTS (SELECT FROM insights WHERE conversation_id = $1)
+        OR EXISTS (SELECT FROM dead_letters WHERE conversation_id = $1)
+        OR EXISTS (SELECT FROM erasures WHERE conversation_id = $1)
+"""
+"""Whether anything was ever heard of a conversation ($1), its erasure included."""
+
 ALL = "SELECT conversation_id, revision_ms, revision_offset FROM erasures ORDER BY erased_at, conversation_id"
 
 AGAIN = """

@@ -118,9 +118,17 @@ async def test_a_database_that_is_not_there_is_one_sentence(tmp_path: Path, argu
     assert ended.err.count("\n") == 1
 
 
-async def test_erasing_an_unknown_conversation_says_that_nothing_of_it_is_stored(shell: Terminal) -> None:
-    ended = await shell.run("erase", "never-seen")
+async def test_an_id_that_nothing_is_stored_under_is_asked_about_and_erased_when_a_person_means_it(
+    shell: Terminal,
+) -> None:
+    asked = await shell.run("erase", "never-seen")
+    assert asked.code == 2
+    assert asked.err.startswith("undertone: Nothing is stored under never-seen. Erase what may be on its way?")
+    assert "add --yes" in asked.err
+    ended = await shell.run("erase", "never-seen", "--yes")
     assert ended.code == 0, ended.err
+    again = await shell.run("erase", "never-seen")
+    assert again.code == 0, "its erasure is known now"
     assert ended.out.startswith("never-seen: nothing of it is stored.\n")
 
 

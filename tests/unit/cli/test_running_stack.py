@@ -1,13 +1,15 @@
 """Which Kafka and Postgres a command means when nobody names one: those of the stack that runs from this folder."""
 
 import os
+import socket
 from pathlib import Path
 
 import pytest
 
 from undertone.embedded.state import ProcessState, StackState, own_identity, write_state
+from undertone.errors import CommandError
 from undertone.settings import load_kafka_settings
-from undertone.sink_process import _environment
+from undertone.sink_process import _environment, run_in_sink
 
 KAFKA, POSTGRES = "127.0.0.1:29192", "postgresql://undertone@127.0.0.1:25433/undertone"
 
@@ -64,3 +66,16 @@ def test_a_stack_that_is_gone_gives_no_addresses(home: Path) -> None:
     write_state(home, StackState("running", os.getpid(), 1.0, {"kafka": KAFKA, "postgres": POSTGRES}, processes))
     assert load_kafka_settings().kafka_bootstrap_servers == "127.0.0.1:19092"
     assert "DATABASE_URL" not in _environment()
+
+
+def test_a_machine_without_a_stack_is_told_where_one_was_looked_for(
+    home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def nobody(*_: object, **__: object) -> None:
+        raise ConnectionRefusedError
+
+    monkeypatch.setattr(socket, "create_connection", nobody)
+    with pytest.raises(CommandError, match=r"No Postgres answers at 127\.0\.0\.1:15432; no stack runs in") as refused:
+        run_in_sink("offsets", "show")
+    assert str(home) in str(refused.value)
+    assert "DATABASE_URL" in str(refused.value)
