@@ -84,6 +84,11 @@ class Batch(Generic[W]):
     tokens: int
     is_full: bool
 
+    def first(self, count: int) -> "Batch[W]":
+        """A smaller one."""
+        works = self.works[:count]
+        return Batch(self.lane, self.analysis_version, works, sum(work.tokens for work in works), is_full=False)
+
 
 @dataclass(slots=True)
 class _Queued(Generic[W]):

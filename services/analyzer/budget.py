@@ -161,6 +161,12 @@ class Wallet:
         block.used_at = now
         return Charge(amount, block)
 
+    def can_have(self, lane: Lane, most_usd: float) -> bool:
+        """Whether there is money for such a call, or may be as soon as it is asked for."""
+        amount = nano(most_usd)
+        room = self._limit(lane) - self.budget.reserved(self._today())
+        return amount <= room or self._block_for(lane, amount) is not None
+
     def release(self, charge: Charge, spent_usd: float | None) -> None:
         """The call ended and cost so much; None when nobody knows: then all that was set aside is spent."""
         if charge.block is None:

@@ -169,15 +169,26 @@ class Dispatcher:
         further = self._next_further(queues)
         if further is not None:
             permission = self._permissions.take(further.queue, further.works)
-            if permission is not None:
+            if permission is not None or self._permissions.affordable(further.queue, further.works) < len(
+                further.works
+            ):
+                # Too dear for what is left of the day's budget: what is in it waits again, for smaller batches.
                 self._further.remove(further)
                 further.given.set_result(permission)
             return
         batch = self._window.close(self._clock(), queues)
         assert batch is not None, "a batch was ready a moment ago"
-        permission = self._permissions.take((batch.lane, batch.analysis_version), batch.works)
+        queue = (batch.lane, batch.analysis_version)
+        permission = self._permissions.take(queue, batch.works)
+        if permission is None and (size := self._permissions.affordable(queue, batch.works)) < len(batch.works):
+            self._send_again(batch.works[size:])
+            batch = batch.first(size)
+            permission = self._permissions.take(queue, batch.works)
         if permission is None:
-            for work in batch.works:
-                self._window.send_again(work)
+            self._send_again(batch.works)
         else:
             self._tasks.spawn(self._calls.run(batch, permission, self))
+
+    def _send_again(self, works: Sequence[Work[Arrival]]) -> None:
+        for work in works:
+            self._window.send_again(work)

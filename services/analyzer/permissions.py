@@ -22,6 +22,7 @@ class Spending(Protocol):
     """`spending.Spending`."""
 
     def take(self, version: str, lane: Lane, tasks: Sequence[Task]) -> Charge | None: ...
+    def affordable(self, version: str, lane: Lane, tasks: Sequence[Task]) -> int: ...
     def release(self, charge: Charge, spent_usd: float | None) -> None: ...
     def short_lanes(self) -> Collection[Lane]: ...
 
@@ -106,6 +107,10 @@ class Permissions:
         tokens = sum(work.tokens for work in works)
         terms.permits.charge(tokens)
         return self._given(lane, terms, _Given(circuit, permit, charge, tokens))
+
+    def affordable(self, queue: Queue, works: Sequence[Work[Arrival]]) -> int:
+        """How many of these, the first ones, what is left of the day's budget suffices for; at least one."""
+        return self._spending.affordable(queue[1], queue[0], [work.task for work in works])
 
     def _given(self, lane: Lane, terms: Terms, given: _Given) -> Permission:
         self._count_calls(1)

@@ -1,6 +1,7 @@
 """The budget at work: asks for blocks and settles them through the control log, and says when a lane must wait."""
 
 import asyncio
+from bisect import bisect_left
 from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import replace
@@ -71,6 +72,18 @@ class Spending:
         charge = self._wallet.take(lane, most_usd) if most_usd > 0 else Charge()
         self._changed.set()  # perhaps more is needed soon
         return charge and replace(charge, estimated_usd=engine.estimate_usage(tasks).cost_usd)
+
+    def affordable(self, version: str, lane: Lane, tasks: Sequence[Task]) -> int:
+        """Of how many of them, the first ones, a call can be paid from what is left today; at least one."""
+        engine = self._costs.get(version)
+        if engine is None or self.daily_usd is None:
+            return len(tasks)
+
+        def is_too_many(count: int) -> int:
+            return not self._wallet.can_have(lane, engine.most_usd(tasks[:count]))
+
+        # The cost rises with each, so that the first number which is too many is found by halves.
+        return 1 + bisect_left(range(2, len(tasks) + 1), 1, key=is_too_many)
 
     def release(self, charge: Charge, spent_usd: float | None) -> None:
         """The call ended, and cost so much; None when nobody knows."""

@@ -2,6 +2,9 @@
 
 from schemas.conversation_received import ConversationReceived
 from schemas.insight_produced import InsightProduced
+from services.analyzer.engine import Task
+from services.analyzer.llm.engine import open_llm_engine
+from services.analyzer.llm.options import LlmOptions
 from tests.builders import a_conversation
 from tests.integration.analyzer.analyzers import OwnProcess
 from tests.integration.analyzer.conftest import StartApart
@@ -70,6 +73,31 @@ async def test_a_budget_of_zero_makes_no_call(world: World, start_apart: StartAp
         analyzer = await start_apart(**llm_settings(running, ANALYZER_DAILY_BUDGET_USD="0"))
         await eventually(lambda: _waits_for_budget(analyzer), within_seconds=90)
         assert running.simulator.statistics.calls == 0
+
+
+async def test_what_is_left_for_a_small_batch_is_spent_although_a_large_one_waits(
+    world: World, start_apart: StartApart
+) -> None:
+    conversations = _complaints(40)
+    tasks = [Task(one.conversation_id, one.content_hash, one.turns) for one in conversations]
+    async with running_simulator(FAST) as running:
+        async with open_llm_engine(LlmOptions(base_url=running.base_url)) as engine:
+            daily = round(engine.most_usd(tasks[:3]), 6)
+            assert engine.most_usd(tasks[:20]) > daily, "a batch as large as they start would be paid for"
+        await world.post(conversations)
+        variables = llm_settings(running, ANALYZER_DAILY_BUDGET_USD=str(daily))
+        analyzer = await start_apart(**variables, ANALYZER_START_BATCH="20", ANALYZER_MIN_BATCH="20")
+
+        async def is_used_up() -> bool:
+            await _waits_for_budget(analyzer)
+            assert len(await world.outcomes()) >= 3
+            assert daily - await reserved_usd(world, daily) < engine.most_usd(tasks[:1]), "one more would fit"
+            return True
+
+        await eventually(is_used_up, within_seconds=120)
+        assert 0 < running.simulator.statistics.cost_usd <= daily
+        await analyzer.stop()
+        assert not await world.dead_letters()
 
 
 async def _has_called(running: Running, wanted: int) -> bool:

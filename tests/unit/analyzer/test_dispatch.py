@@ -166,3 +166,27 @@ async def test_an_instance_whose_turn_it_is_and_that_has_nothing_paid_to_ask_say
     world.pass_time(6)
     await world.starts(FREE, "free")
     assert world.probes_answered == 1
+
+
+async def test_a_batch_that_is_too_dear_is_made_smaller_and_what_does_not_fit_comes_next(world: World) -> None:
+    world.spending.most = 3
+    contents = [str(place) for place in range(5)]
+    for content in contents:
+        world.add(content, PAID)
+    await world.starts(PAID, "0", "1", "2")
+    world.pass_time(0.25)
+    await world.starts(PAID, *contents)
+    assert [len(batch.works) for batch, _ in world.calls.started] == [3, 2]
+
+
+async def test_a_further_call_that_is_too_dear_is_given_up_so_that_its_works_go_in_smaller_ones(world: World) -> None:
+    for content in ("0", "1", "2"):
+        world.add(content, PAID)
+    world.pass_time(0.25)
+    await world.starts(PAID, "0", "1", "2")
+    ((batch, _),) = world.calls.started
+    world.spending.most = 2
+    world.pass_time(0.25)
+    assert await world.dispatcher.again((Lane.LIVE, PAID), batch.works) is None
+    world.pass_time(0.25)
+    assert await world.dispatcher.again((Lane.LIVE, PAID), batch.works[:2]) is not None

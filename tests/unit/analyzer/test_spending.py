@@ -134,3 +134,19 @@ async def test_a_budget_that_no_call_fits_into_is_not_said_to_go_on_tomorrow() -
         assert spending.take(PAID, Lane.LIVE, BATCH) is None
         said = spending.describe() or ""
     assert said.endswith("nothing is dropped; raise ANALYZER_DAILY_BUDGET_USD and start the analyzer again")
+
+
+async def test_what_is_left_of_the_day_suffices_for_a_smaller_batch() -> None:
+    tasks = [a_task(str(number)) for number in range(10)]
+    async with Log().spending(0.27) as spending:
+        assert spending.affordable(PAID, Lane.LIVE, tasks) == 5
+        assert spending.affordable(PAID, Lane.LIVE, tasks[:3]) == 3
+        assert spending.affordable(PAID, Lane.REPLAY, tasks) == 4, "the last tenth is for live traffic"
+        assert spending.affordable("offline-1", Lane.LIVE, tasks) == 10
+        taken = await eventually(lambda: spending.take(PAID, Lane.LIVE, tasks[:5]), every_seconds=0.001)
+        assert taken is not None
+        assert spending.affordable(PAID, Lane.LIVE, tasks) == 1, "at least one waits for its money"
+        spending.release(taken, 0.05)
+        assert spending.affordable(PAID, Lane.LIVE, tasks) == 4, "what comes back is there again"
+    async with Log().spending(None) as spending:
+        assert spending.affordable(PAID, Lane.LIVE, tasks) == 10

@@ -34,10 +34,16 @@ class FakeSpending:
     short: set[Lane] = field(default_factory=set)
     given: list[tuple[str, Lane]] = field(default_factory=list)
     released: list[float | None] = field(default_factory=list)
+    most: int = 1_000
+    """So many conversations a call can be paid for."""
 
     def take(self, version: str, lane: Lane, tasks: Sequence[Task]) -> Charge | None:
         self.given.append((version, lane))
-        return None if lane in self.short else Charge(estimated_usd=0.25 * len(tasks))
+        is_short = lane in self.short or len(tasks) > self.most
+        return None if is_short else Charge(estimated_usd=0.25 * len(tasks))
+
+    def affordable(self, version: str, lane: Lane, tasks: Sequence[Task]) -> int:
+        return max(1, min(self.most, len(tasks)))
 
     def release(self, charge: Charge, spent_usd: float | None) -> None:
         self.released.append(spent_usd)
