@@ -146,7 +146,8 @@ class CatchingUp:
         found = await quote(self.setup, chosen, self.version, rate=self.how.rate, is_to_be_live=True)
         for line in quote_lines(found):
             output().print(line, markup=False, soft_wrap=True)
-        until_then = "" if now else f"under both until {self.version} lacks nothing, and paid for; then "
+        paid = "" if found.cost is None else ", and paid for"
+        until_then = "" if now else f"under both until {self.version} lacks nothing{paid}; then "
         output().print(f"  live traffic  {until_then}under {self.version} alone", markup=False, soft_wrap=True)
         question = f"Show {self.version} at once, and replay them?" if now else "Replay them, and promote it?"
         confirm(question if lack is None else f"{lack} {question}", "Nothing was changed.")

@@ -1,8 +1,10 @@
 """Whoever decides on a version hears first which analyzers lack its engine."""
 
+import asyncio
 import sys
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from types import SimpleNamespace
 from typing import Any
 
 import httpx
@@ -12,6 +14,7 @@ from tests.unit.cli.test_versions import Stage, a_version, all_versions, api_tha
 from undertone import cli
 from undertone.commands import versions
 from undertone.errors import UsageProblem
+from undertone.versions import catching_up
 from undertone.versions.catching_up import How
 from undertone.versions.fleet import Analyzers, lack_of
 
@@ -64,6 +67,25 @@ def test_a_first_promotion_asks_although_nothing_is_to_be_replayed(monkeypatch: 
     assert stage.said == []
     stage.how = How(is_agreed=True, rate=0)
     assert promote(stage)[0] == "new/promotion now=True"
+
+
+@pytest.mark.parametrize(("cost", "said"), [(None, "lacks nothing; then"), (object(), "lacks nothing, and paid for;")])
+def test_live_traffic_under_both_is_paid_for_where_the_engine_costs(
+    cost: object | None, said: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    async def quote(*_: object, **__: object) -> SimpleNamespace:
+        return SimpleNamespace(cost=cost)
+
+    monkeypatch.setattr(catching_up, "quote", quote)
+    monkeypatch.setattr(catching_up, "quote_lines", lambda _: [])
+    monkeypatch.setattr(sys.stdin, "isatty", lambda: False)
+    with api_that(lambda _: httpx.Response(500)) as api:
+        setup: Any = SimpleNamespace(connection=None, api=api, plans=None)
+        asking = catching_up.CatchingUp(setup, api, "new", How(is_agreed=False, rate=0))
+        chosen: Any = None
+        with pytest.raises(UsageProblem, match=r"No analyzer has new: it waits\. Replay them"):
+            asyncio.run(asking._agree(chosen, now=False, lack="No analyzer has new: it waits."))
+    assert said in capsys.readouterr().out
 
 
 @dataclass
