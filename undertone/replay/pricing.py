@@ -10,7 +10,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 
 from schemas.conversation_received import ConversationReceived
-from services.analyzer.budget import LIVE_PART
+from services.analyzer.budget import DAY_SECONDS, LIVE_PART
 from undertone.replay.course import Fleet, course_of
 
 _HASH_DIGITS = 14
@@ -65,6 +65,22 @@ class Beside:
 
 
 @dataclass(frozen=True, slots=True)
+class Waits:
+    """What keeps a replay from starting."""
+
+    held_seconds: float = 0.0
+    """How long the replay lane is held yet."""
+    hold_reason: str = ""
+    spent_usd: float = 0.0
+    """Of today's budget, by all analyzers, reserved or spent."""
+    seconds_to_midnight: float = DAY_SECONDS
+    """Until the next UTC day has a budget of its own."""
+
+
+NO_WAITS = Waits()
+
+
+@dataclass(frozen=True, slots=True)
 class Price:
     """What is left to be analysed takes so much."""
 
@@ -111,8 +127,8 @@ class Tally:
         return self.conversations - self.known - self.repeated
 
 
-def price_of(tally: Tally, tariff: Tariff, beside: Beside) -> Price:
-    """What the tally takes."""
+def price_of(tally: Tally, tariff: Tariff, beside: Beside, waits: Waits = NO_WAITS) -> Price:
+    """What the tally takes, from now on."""
     budget = tariff.daily_budget_usd
     if not tally.to_analyse:
         return Price(0, 0, 0.0, 0.0, 0.0, None if budget is None else 0.0)
@@ -126,8 +142,22 @@ def price_of(tally: Tally, tariff: Tariff, beside: Beside) -> Price:
         most = tariff.cost_usd(tokens.most_given, tokens.most_taken)
     if budget is not None and cost is not None:
         days = cost / (budget * (1 - LIVE_PART)) if budget else math.inf
-    hours = _hours(tokens, course.seconds, tariff, share, days) if share >= LEAST_SHARE else None
+    seconds = None
+    if share >= LEAST_SHARE:
+        work = _seconds_of_work(tokens, course.seconds, tariff, share)
+        seconds = waits.held_seconds + work
+        if days:
+            seconds = max(seconds, _seconds_by_budget(work, days, room_today(tariff, waits), waits))
+    hours = None if seconds is None else seconds / 3600
     return Price(course.calls, tokens.given + tokens.taken, cost, most, hours, days)
+
+
+def room_today(tariff: Tariff, waits: Waits) -> float:
+    """The part of a whole day's budget for replays that is left today: 1 where there is no limit."""
+    budget = tariff.daily_budget_usd
+    if budget is None:
+        return 1.0
+    return max(0.0, 1 - waits.spent_usd / (budget * (1 - LIVE_PART))) if budget else 0.0
 
 
 def _share_of_replays(tariff: Tariff, beside: Beside, mean_tokens: float) -> float:
@@ -160,10 +190,19 @@ def _fleet(tariff: Tariff, beside: Beside, mean_tokens: float, share: float) -> 
     )
 
 
-def _hours(tokens: Tokens, seconds: float, tariff: Tariff, share: float, days: float | None) -> float:
+def _seconds_of_work(tokens: Tokens, seconds: float, tariff: Tariff, share: float) -> float:
     if tariff.tokens_per_minute:
         seconds = max(seconds, (tokens.given + tokens.taken) / (tariff.tokens_per_minute * share) * 60)
-    return max(seconds / 3600, days * 24 if days is not None and days > 1 else 0.0)
+    return seconds
+
+
+def _seconds_by_budget(work: float, days: float, room: float, waits: Waits) -> float:
+    """Until the day begins whose budget has enough for the rest, and the work on that."""
+    rest = days - room
+    if rest <= 0 or math.isinf(rest):
+        return max(0.0, rest)
+    whole_days = math.ceil(rest) - 1
+    return waits.seconds_to_midnight + whole_days * DAY_SECONDS + work * (rest - whole_days) / days
 
 
 def _sum(one: Tokens, other: Tokens, times: int = 1) -> Tokens:

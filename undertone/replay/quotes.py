@@ -1,10 +1,12 @@
 """What a quote says: for a person in lines, for programs in members."""
 
+import math
 from typing import Any
 
+from undertone.console import harmless
 from undertone.counting import counted
 from undertone.replay.beside import LIVE_MINUTES
-from undertone.replay.pricing import Beside, Price, Tariff
+from undertone.replay.pricing import Beside, Price, Tariff, Waits, room_today
 from undertone.replay.quoting import Quote
 from undertone.replay.views import reasons
 from undertone.times import describe_seconds
@@ -24,13 +26,15 @@ def quote_lines(quote: Quote) -> list[str]:
     lines.append(f"  to analyse    {tally.to_analyse:,}")
     if quote.cost is None:
         lines.append("  money         none: the engine runs on the analyzers' own processors")
+        if quote.waits.held_seconds and tally.to_analyse:
+            lines.append(f"  time          it begins in {_hold(quote.waits)}")
     elif tally.to_analyse:
         tariff, beside, price = quote.cost.tariff, quote.cost.beside, quote.cost.price
         lines += [
             f"  calls         about {price.calls:,}, {tariff.first_batch} to {tariff.largest_batch} conversations each",
             f"  tokens        about {price.tokens:,}",
             f"  money         {_money(tariff, price)}",
-            f"  time          {_time(beside, price)}",
+            f"  time          {_time(beside, price)}{_waits(tariff, price, quote.waits)}",
             *_budget(tariff, price),
             f"  assumed       {_assumed(tariff, beside)}",
         ]
@@ -54,8 +58,25 @@ def _time(beside: Beside, price: Price) -> str:
     live = f"live traffic as in the last {LIVE_MINUTES} minutes ({beside.live_per_second:,.1f} a second)"
     if price.hours is None:
         return f"nobody can say: {live} leaves next to nothing of the permitted calls, and goes first"
+    if math.isinf(price.hours):
+        return "it never ends: the daily budget permits no call"
     first = f", with {live} going first" if beside.live_per_second else ", when nothing live is waiting"
     return f"about {describe_seconds(price.hours * 3600)} at the permitted rate{first}"
+
+
+def _waits(tariff: Tariff, price: Price, waits: Waits) -> str:
+    """What of the time is waiting, in the same line."""
+    told = f"; it begins in {_hold(waits)}" if waits.held_seconds else ""
+    if price.days_of_budget and tariff.daily_budget_usd and price.days_of_budget > room_today(tariff, waits):
+        room = room_today(tariff, waits)
+        what = "is used up for replays" if not room else f"has {room:.0%} left for replays"
+        told += f"; today's budget {what} until 00:00 UTC"
+    return told
+
+
+def _hold(waits: Waits) -> str:
+    held = describe_seconds(waits.held_seconds)
+    return f"{held}: the replay lane is held until then ({harmless(waits.hold_reason)}; `undertone release` ends it)"
 
 
 def _budget(tariff: Tariff, price: Price) -> list[str]:
@@ -95,6 +116,9 @@ def quote_members(quote: Quote) -> dict[str, Any]:
         "hours": None,
         "days_of_budget": None,
         "assumed": None,
+        "held_seconds": round(quote.waits.held_seconds, 1),
+        "hold_reason": quote.waits.hold_reason or None,
+        "spent_today_usd": round(quote.waits.spent_usd, 6),
     }
     if cost is not None:
         price = cost.price
@@ -105,7 +129,7 @@ def quote_members(quote: Quote) -> dict[str, Any]:
             "cost_usd": _rounded(price.cost_usd, 6),
             "most_usd": _rounded(price.most_usd, 6),
             "hours": _rounded(price.hours, 4),
-            "days_of_budget": price.days_of_budget,
+            "days_of_budget": _rounded(price.days_of_budget, 4),
             "assumed": {
                 "analyzers": cost.beside.instances,
                 "calls_per_second": cost.tariff.calls_per_second,
@@ -118,4 +142,4 @@ def quote_members(quote: Quote) -> dict[str, Any]:
 
 
 def _rounded(number: float | None, digits: int) -> float | None:
-    return None if number is None else round(number, digits)
+    return None if number is None or math.isinf(number) else round(number, digits)

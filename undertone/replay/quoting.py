@@ -6,10 +6,11 @@ from dataclasses import dataclass
 
 from services.runtime.settings import load_settings
 from undertone.replay.beside import look_beside
+from undertone.replay.control import read_waits
 from undertone.replay.job import Setup, price
 from undertone.replay.logs import explained
 from undertone.replay.planning import Chosen
-from undertone.replay.pricing import Beside, Price, Tally, Tariff, price_of
+from undertone.replay.pricing import NO_WAITS, Beside, Price, Tally, Tariff, Waits, price_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,6 +32,7 @@ class Quote:
     left_out: Mapping[str, int]
     cost: Cost | None
     """None where the engine costs nothing."""
+    waits: Waits = NO_WAITS
 
 
 async def quote(
@@ -47,6 +49,9 @@ async def quote(
     tariff = tariff_of(version, settings)
     found = await price(setup, chosen, version, tariff)
     cost = None
+    async with explained(setup.connection):
+        budget = None if tariff is None else tariff.daily_budget_usd
+        waits = await read_waits(setup.connection, budget, costs=tariff is not None)
     if tariff is not None:
         live = set(await asyncio.to_thread(setup.api.live_versions))
         if is_to_be_live and version is not None:
@@ -54,5 +59,5 @@ async def quote(
         paid = sum(tariff_of(one, settings) is not None for one in live)
         async with explained(setup.connection):
             beside = await look_beside(setup.connection, paid, rate)
-        cost = Cost(tariff, beside, price_of(found.tally, tariff, beside))
-    return Quote(version, found.tally, found.left_out, cost)
+        cost = Cost(tariff, beside, price_of(found.tally, tariff, beside, waits))
+    return Quote(version, found.tally, found.left_out, cost, waits)

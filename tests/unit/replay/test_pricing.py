@@ -1,5 +1,6 @@
 """What a replay takes: tokens, money and hours."""
 
+import math
 from dataclasses import replace
 
 import pytest
@@ -7,7 +8,7 @@ import pytest
 from schemas.conversation_received import ConversationReceived
 from tests.builders import a_conversation
 from undertone.replay.course import seconds_of_a_call
-from undertone.replay.pricing import Beside, Tally, Tariff, Tokens, price_of
+from undertone.replay.pricing import Beside, Tally, Tariff, Tokens, Waits, price_of, room_today
 
 ALONE = Beside()
 
@@ -114,7 +115,33 @@ def test_a_small_budget_makes_days_of_what_would_take_seconds() -> None:
     price = price_of(tally_of(10), replace(TARIFF, daily_budget_usd=0.001), ALONE)
     assert price.cost_usd is not None
     assert price.days_of_budget == pytest.approx(price.cost_usd / 0.0009), "a tenth is for live traffic"
-    assert price.hours == pytest.approx(price.cost_usd / 0.0009 * 24)
+    assert price.days_of_budget is not None
+    assert price.days_of_budget > 2
+    days, part = divmod(price.days_of_budget, 1)
+    assert price.hours is not None
+    assert days * 24 < price.hours < days * 24 + part, "the rest begins with the budget of the last day"
+
+
+def test_a_hold_comes_before_the_work() -> None:
+    free, held = (price_of(tally_of(1_000), TARIFF, ALONE, Waits(held_seconds=held)).hours for held in (0.0, 1_800.0))
+    assert free is not None
+    assert held == pytest.approx(free + 0.5)
+
+
+def test_a_budget_that_is_used_up_lets_a_replay_begin_with_the_next_day() -> None:
+    rich = replace(TARIFF, daily_budget_usd=10.0)
+    fresh = price_of(tally_of(1_000), rich, ALONE).hours
+    assert fresh is not None
+    for spent in (9.0, 10.0):
+        used_up = Waits(spent_usd=spent, seconds_to_midnight=3_600)
+        assert room_today(rich, used_up) == 0
+        assert price_of(tally_of(1_000), rich, ALONE, used_up).hours == pytest.approx(1 + fresh)
+    enough = Waits(spent_usd=8.0, seconds_to_midnight=3_600)
+    assert price_of(tally_of(1_000), rich, ALONE, enough).hours == pytest.approx(fresh)
+
+
+def test_a_budget_that_permits_no_call_never_ends() -> None:
+    assert price_of(tally_of(10), replace(TARIFF, daily_budget_usd=0.0), ALONE).hours == math.inf
 
 
 def test_without_a_price_there_is_no_sum_of_money() -> None:
