@@ -6,7 +6,7 @@ from typing import Any, Self
 
 from pydantic import ValidationError
 
-from services.ingress.posted import ALIASES, Posted
+from services.ingress.posted import ALIASES, Posted, PostedConversation, PostedSingleText
 from services.runtime.findings import in_words
 from services.runtime.problems import FieldProblem, Problem
 
@@ -104,6 +104,10 @@ def _sentence(problem: Any, value: dict[str, Any], shape: type[Posted]) -> str:
     return in_words(problem)
 
 
+_NEEDS_TURNS = 'stands beside `turns` only: write `"turns": [{"text": "…"}]` in place of `text`'
+_OR_EXTERNAL_ID = ", or call the id `external_id`"
+
+
 def _about_unknown(location: Sequence[int | str], value: dict[str, Any], shape: type[Posted]) -> str:
     name = str(location[-1])
     around: Any = value
@@ -112,5 +116,7 @@ def _about_unknown(location: Sequence[int | str], value: dict[str, Any], shape: 
     for one, other in ALIASES.items():
         if name in {one, other} and one in around and other in around:
             return f"is given twice: as `{other}` and as `{one}`"
+    if len(location) == 1 and shape is not PostedConversation and name in PostedConversation.model_fields:
+        return _NEEDS_TURNS + _OR_EXTERNAL_ID * (name == "conversation_id" and shape is PostedSingleText)
     known = sorted(shape.model_fields) if len(location) == 1 else ["role", "author", "text", "at"]
     return f"is not a known member here; known are {', '.join(known)}"

@@ -44,6 +44,13 @@ def refusal(text: str | bytes) -> Refusal:
         ('{"turns":[{"text":"a"}],"messages":[{"text":"a"}]}', "messages", "given twice"),
         ('{"text":"a","mood":"good"}', "mood", "not a known member"),
         ('{"turns":[{"text":"a","mood":"good"}]}', "turns.0.mood", "not a known member"),
+        (
+            '{"conversation_id":"x","text":"a"}',
+            "conversation_id",
+            'write `"turns": [{"text": "…"}]` in place of `text`',
+        ),
+        ('{"conversation_id":"x","text":"a"}', "conversation_id", "or call the id `external_id`"),
+        ('{"external_id":"x","text":"a","channel":"chat"}', "channel", "stands beside `turns` only"),
         ('{"external_id":"with space","text":"a"}', "external_id", "1 to 128 of the characters"),
         ('{"conversation_id":"é","turns":[{"text":"a"}]}', "conversation_id", "1 to 128 of the characters"),
         ('{"turns":[{"text":"a"}],"channel":"a b"}', "channel", "1 to 64 of the characters"),
