@@ -9,6 +9,7 @@ from collections.abc import Iterable
 from functools import partial
 from http import HTTPStatus
 from typing import Any
+from weakref import ref
 
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol, RequestResponseCycle
 
@@ -74,7 +75,9 @@ class GuardedProtocol(HttpToolsProtocol):
         if self.parser.get_http_version() != "1.0" and [name for name, _ in self.headers].count(b"host") != 1:
             raise ValueError("not one Host")  # RFC 9112, 3.2: proxies and servers must not differ on whom it is for
         super().on_headers_complete()
-        self.scope["extensions"] = {ANSWER_AT_ONCE: {"send": partial(_answer_at_once, self.cycle)}}
+        # Weak, since the request holds its scope: with a cycle, each would stay until garbage is looked for, which is
+        # rare, and then take a second of everybody's time.
+        self.scope["extensions"] = {ANSWER_AT_ONCE: {"send": partial(_answer_at_once, ref(self.cycle))}}
 
     def _are_headers_too_large(self) -> bool:
         if len(self.headers) > self._limits.max_headers:
@@ -141,11 +144,13 @@ class GuardedProtocol(HttpToolsProtocol):
         return cycle.response_complete and not self._is_in_body
 
 
-async def _answer_at_once(cycle: RequestResponseCycle, status: int, head: bytes, body: bytes) -> None:
+async def _answer_at_once(request: ref[RequestResponseCycle], status: int, head: bytes, body: bytes) -> None:
     """Send a whole answer, whose header lines are written already and say how long the body is.
 
     As uvicorn's `send` does with two messages, without looking at each header again.
     """
+    cycle = request()
+    assert cycle is not None  # the server holds it for as long as the application runs
     if cycle.flow.write_paused and not cycle.disconnected:
         await cycle.flow.drain()
     if cycle.disconnected:
