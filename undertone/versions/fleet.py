@@ -31,7 +31,7 @@ def lack_of(version: str, analyzers: Analyzers | None) -> str | None:
             f"{_minutes(late)} ago, and nothing else has it: without it live traffic waits {_HELP}."
         )
     if lacking:
-        return f"No analyzer has {version}: live traffic waits until they are started with it {_HELP}."
+        return f"No analyzer has {version}: live traffic waits until the analyzers are started with it {_HELP}."
     return None
 
 

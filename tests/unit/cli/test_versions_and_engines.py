@@ -18,7 +18,7 @@ from undertone.versions import catching_up
 from undertone.versions.catching_up import How
 from undertone.versions.fleet import Analyzers, lack_of
 
-NOBODY_HAS_IT = "No analyzer has new: live traffic waits until they are started with it"
+NOBODY_HAS_IT = "No analyzer has new: live traffic waits until the analyzers are started with it"
 
 
 def has(instance: str, *versions: str, minutes: float = 0.0) -> dict[str, Any]:
