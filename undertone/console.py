@@ -11,7 +11,7 @@ import sys
 import textwrap
 import threading
 import unicodedata
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from functools import cache
 from typing import IO, Any, cast
@@ -108,6 +108,22 @@ def is_terminal() -> bool:
 def tell(sentence: str) -> None:
     """Print a sentence among the results, wrapped at words where a person reads it; a program gets one line."""
     output().print(sentence, markup=False, soft_wrap=not output().is_terminal)
+
+
+def tell_facts(lines: Iterable[str], indent: int) -> None:
+    """Print lines of a name and what is said of it, from column `indent` on, where the rest of a long one stands, too.
+
+    A program gets whole lines.
+    """
+    for line in lines:
+        text = line
+        if output().is_terminal:
+            hanging = " " * indent if line.startswith(" ") else ""
+            wrapper = textwrap.TextWrapper(
+                output().width, subsequent_indent=hanging, break_long_words=False, break_on_hyphens=False
+            )
+            text = wrapper.fill(line)
+        output().print(text, markup=False, soft_wrap=True)
 
 
 def complain(sentence: str) -> None:

@@ -10,7 +10,7 @@ from schemas.topics import REPLAY
 from tests.end_to_end.audit import assert_exact
 from tests.end_to_end.conversations import numbered
 from tests.end_to_end.deployment import Deployment
-from tests.integration.cli.commands import Terminal
+from tests.integration.cli.commands import terminal_on
 from tests.integration.replay.lane import copies
 from tests.waiting import eventually
 
@@ -20,15 +20,7 @@ COUNT = 60
 async def test_replays_are_analysed_to_their_last_record_through_markers_and_aborted_transactions(
     pipeline: Deployment, tmp_path: Path
 ) -> None:
-    terminal = Terminal(
-        tmp_path,
-        {
-            "KAFKA_BOOTSTRAP_SERVERS": pipeline.bootstrap_servers,
-            "KAFKA_TOPIC_PREFIX": pipeline.topic_prefix,
-            "UNDERTONE_READ_API_URL": pipeline.the("sink").url,
-            "ANALYZER_ENGINE": "offline",
-        },
-    )
+    terminal = terminal_on(pipeline, tmp_path, ANALYZER_ENGINE="offline")
     accepted = await pipeline.post_until_accepted(numbered(COUNT, "again"))
     await pipeline.settled(accepted)
     priced = await terminal.run("replay", "--since", "1h", "--dry-run")

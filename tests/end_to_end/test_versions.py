@@ -21,7 +21,7 @@ from schemas.insight_produced import insight_id_of
 from tests.end_to_end.conversations import numbered
 from tests.end_to_end.deployment import Deployment
 from tests.http_client import http_client
-from tests.integration.cli.commands import Ended, Terminal
+from tests.integration.cli.commands import Ended, Terminal, terminal_on
 from tests.integration.replay.lane import lane_ends
 from tests.waiting import eventually
 from undertone.simulator.conduct import Conduct
@@ -66,17 +66,7 @@ async def pipeline(deployment: Deployment, engines: dict[str, str]) -> Deploymen
 
 @pytest.fixture
 def terminal(pipeline: Deployment, engines: dict[str, str], tmp_path: Path) -> Terminal:
-    return Terminal(
-        tmp_path,
-        {
-            **engines,
-            "UNDERTONE_READ_API_URL": pipeline.the("sink").url,
-            "DATABASE_URL": pipeline.database_url,
-            "KAFKA_BOOTSTRAP_SERVERS": pipeline.bootstrap_servers,
-            "KAFKA_TOPIC_PREFIX": pipeline.topic_prefix,
-            "KAFKA_GROUP_PREFIX": pipeline.topic_prefix,
-        },
-    )
+    return terminal_on(pipeline, tmp_path, **engines)
 
 
 @pytest.mark.timeout(600 + COUNT // 10)

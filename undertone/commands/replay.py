@@ -13,13 +13,13 @@ import typer
 
 from schemas.event import ID_PATTERN
 from undertone.commands.replay_control import AsJson, cancel, finish, open_setup, pause, replays, resume
-from undertone.console import confirm, output, say
+from undertone.console import confirm, say, tell_facts
 from undertone.dead_letters.options import DryRun, Key, Url, Yes, print_json
 from undertone.errors import UsageProblem
 from undertone.replay.job import Setup, look_for, refuse_taken_name, send, write_down
 from undertone.replay.planning import Asked, Chosen, Terms, not_found_line
 from undertone.replay.plans import check_name
-from undertone.replay.quotes import quote_lines, quote_members
+from undertone.replay.quotes import QUOTE_INDENT, quote_lines, quote_members
 from undertone.replay.quoting import quote
 from undertone.subject_names import subject_named
 from undertone.times import parse_moment
@@ -176,8 +176,7 @@ async def _show_price(setup: Setup, chosen: Chosen, how: _How, version: str | No
         if how.is_dry_run:
             print_json(quote_members(found))
         return
-    for line in quote_lines(found):
-        output().print(line, markup=False, soft_wrap=True)
+    tell_facts(quote_lines(found), QUOTE_INDENT)
 
 
 def _ids(given: list[str] | None) -> frozenset[str] | None:

@@ -11,6 +11,9 @@ from undertone.replay.quoting import Quote
 from undertone.replay.views import reasons
 from undertone.times import describe_seconds
 
+QUOTE_INDENT = 16
+"""Where what is said of a name begins."""
+
 
 def quote_lines(quote: Quote) -> list[str]:
     """A dry run for a person."""

@@ -7,7 +7,7 @@ import pytest
 
 from tests.end_to_end.deployment import Deployment, deployed
 from tests.infrastructure import Infrastructure
-from tests.integration.cli.commands import Terminal
+from tests.integration.cli.commands import Terminal, terminal_on
 from tests.integration.replay.lane import LaneEnds, lane_ends
 
 
@@ -26,15 +26,7 @@ async def deployment(
 @pytest.fixture
 def terminal(deployment: Deployment, tmp_path: Path) -> Terminal:
     """A shell whose Kafka and read API are the test's."""
-    return Terminal(
-        tmp_path,
-        {
-            "KAFKA_BOOTSTRAP_SERVERS": deployment.bootstrap_servers,
-            "KAFKA_TOPIC_PREFIX": deployment.topic_prefix,
-            "UNDERTONE_READ_API_URL": deployment.the("sink").url,
-            "DATABASE_URL": deployment.database_url,
-        },
-    )
+    return terminal_on(deployment, tmp_path)
 
 
 @pytest.fixture
