@@ -113,8 +113,8 @@ def nothing_found(asked: Asked, chosen: Chosen) -> NothingFound:
     if not chosen.looked_at:
         return NothingFound(f"Nothing to replay: Kafka received no conversation {window}.")
     return NothingFound(
-        f"Nothing to replay: of {counted(chosen.looked_at, 'record')} that Kafka received {window}, none is the newest "
-        f"revision of a conversation that fits {asked.text or 'the selection'}."
+        f"Nothing to replay: of the {counted(chosen.looked_at, 'record')} that Kafka received {window}, none is the "
+        f"newest revision of a conversation that fits {asked.text or 'the selection'}."
     )
 
 
