@@ -54,7 +54,12 @@ def _warn(console: Console, sentence: str) -> None:
 
 def _engines(status: StackStatus) -> str | None:
     """Each engine with the version that it makes."""
-    return ", ".join(f"{name} ({version})" for version, name in status.engines.items()) or status.engine
+    return ", ".join(_engine(name, version) for version, name in status.engines.items()) or status.engine
+
+
+def _engine(name: str, version: str) -> str:
+    """`offline (offline-1)`, `llm (grok-4.3, grok-4.3-p1)`."""
+    return f"{name[:-1]}, {version})" if name.endswith(")") else f"{name} ({version})"
 
 
 def show_next_steps(console: Console, *, detached: bool) -> None:

@@ -1,5 +1,7 @@
 """Data of one engine, a stack started with another: what a person is told of it."""
 
+from dataclasses import replace
+
 import httpx
 import pytest
 
@@ -61,6 +63,8 @@ def test_the_status_shows_the_engines_and_the_active_version_each_as_what_it_is(
     assert "active version grok-4.3-p1\n" in text
     assert "! nobody makes it\n" in text
     assert "offline (grok-4.3-p1)" not in text
+    both = replace(status, engines={**OFFLINE, "grok-4.3-p1": "llm (grok-4.3)"})
+    assert "engine         offline (offline-1), llm (grok-4.3, grok-4.3-p1)\n" in shown(both)
 
 
 @pytest.mark.parametrize(
