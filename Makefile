@@ -1,8 +1,8 @@
 # Needs Python 3.11+ and nothing else: `make demo` sets up .venv by itself.
 PYTHON ?= python3
 RUN := .venv/bin/python -m
-# Most tests wait for processes rather than compute, so more run at once than there are cores. Each worker has a Kafka
-# and a Postgres of its own.
+# Most tests wait for processes rather than compute, so more run at once than there are cores. They share a Kafka; each
+# has a Postgres of its own.
 WORKERS ?= 3
 # Each worker takes the next test, in order: the long ones come first.
 SPREAD := --dist loadgroup --no-loadscope-reorder

@@ -20,9 +20,10 @@ os.environ.pop("XAI_API_KEY", None)  # a key in someone's environment is never s
 
 
 @pytest.fixture(scope="session")
-def infrastructure() -> Iterator[Infrastructure]:
+def infrastructure(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Infrastructure]:
     """A Kafka and a Postgres that all tests share."""
-    with servers.infrastructure() as addresses:
+    own_folder = tmp_path_factory.getbasetemp()  # of a worker, it is inside that of the run
+    with servers.infrastructure(own_folder.parent if "PYTEST_XDIST_WORKER" in os.environ else own_folder) as addresses:
         yield addresses
 
 

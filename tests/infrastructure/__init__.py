@@ -1,15 +1,18 @@
 """The Kafka and the Postgres that a test gets.
 
 `KAFKA_BOOTSTRAP_SERVERS` / `DATABASE_URL` given: those. `UNDERTONE_TEST_STACK=containers`: testcontainers.
-Else the embedded stack. Started once a session and shared; a test has its own topics and its own database.
+Else the embedded stack. Shared by the tests: the Kafka by those of all workers of a run, a Postgres by those of a
+worker; a test has its own topics and its own database.
 """
 
 import os
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
+from pathlib import Path
 
 from tests.infrastructure.databases import create_migrated_database
+from tests.infrastructure.one_for_all import one_for_all
 from tests.infrastructure.own_loop import run_in_own_loop
 from tests.infrastructure.servers import KafkaServer, PostgresServer, new_kafka, new_postgres, running
 from undertone.topics import apply
@@ -30,16 +33,22 @@ class Infrastructure:
 
 
 @contextmanager
-def infrastructure() -> Iterator[Infrastructure]:
-    """Start what is not given by the environment; stop it again."""
+def infrastructure(folder_of_the_run: Path) -> Iterator[Infrastructure]:
+    """Start what is not given by the environment, or by another worker of the run; stop it again."""
     with ExitStack() as stack:
         bootstrap_servers = os.environ.get("KAFKA_BOOTSTRAP_SERVERS")
         if not bootstrap_servers:
-            bootstrap_servers = stack.enter_context(running(new_kafka())).bootstrap_servers
+            bootstrap_servers = stack.enter_context(one_for_all(folder_of_the_run / "kafka", _running_kafka))
         postgres_url = os.environ.get("DATABASE_URL")
         if not postgres_url:
             postgres_url = stack.enter_context(running(new_postgres(WITHOUT_WAITING_FOR_THE_DISK))).url
         yield Infrastructure(bootstrap_servers, postgres_url)
+
+
+@contextmanager
+def _running_kafka() -> Iterator[str]:
+    with running(new_kafka()) as kafka:
+        yield kafka.bootstrap_servers
 
 
 @dataclass(frozen=True)
