@@ -137,11 +137,9 @@ async def test_a_dead_letter_of_what_was_posted_after_an_erasure_is_kept(sink: S
 async def test_what_is_accepted_after_an_erasure_is_stored_as_usual(sink: Sink) -> None:
     await sink.store_mixed([posting("back", WORDS, 1)], [insight("back", WORDS, 1)])
     await erase_one(sink.pool, "back")
-    later = Revision(int((datetime.now(UTC) + timedelta(hours=1)).timestamp() * 1000), 7)
     record = a_record(a_conversation("back", "new words"), offset=7, timestamp=datetime.now(UTC) + timedelta(hours=1))
-    await sink.receive(
-        conversation_row(a_conversation("back", "new words"), record, Revision(record.timestamp_ms, record.offset))
-    )
+    later = Revision(record.timestamp_ms, record.offset)
+    await sink.receive(conversation_row(a_conversation("back", "new words"), record, later))
     await sink.finish(insight("back", "new words", 1).model_copy(update={"revision": later}))
     assert await sink.pool.fetchval("SELECT status FROM conversations WHERE conversation_id = 'back'") == "completed"
     assert await sink.pool.fetchval("SELECT count(*) FROM insights WHERE conversation_id = 'back'") == 1
