@@ -12,7 +12,7 @@ from schemas.codec import RawRecord
 from schemas.event import Lane
 from schemas.topics import Topic
 from services.analyzer.batching import LANES_IN_ORDER
-from services.analyzer.consumer import FAUST_LOGGER, Transport
+from services.analyzer.consumer import FAUST_LOGGER, Transport, read_position
 from services.analyzer.dropped import DropWatch, Sight
 from services.analyzer.intake import TOPIC_OF_LANE
 from services.analyzer.options import Membership
@@ -147,15 +147,13 @@ def _watch_for_dropped(app: AnalyzerApp, pipeline: Pipeline, names: Mapping[Lane
 
     def sights() -> Iterator[Sight[tuple[Lane, int]]]:
         consumer = app.kafka_consumer()
-        assigned = consumer.assignment()
         for (lane, partition), expected in list(pipeline.gaps.positions().items()):
             tp = TP(names[lane], partition)
             buffers = cast("Any", app.topics)._tp_index.get(tp, ())  # noqa: SLF001 - Faust tells their fill nowhere
             is_idle = not pipeline.intakes[lane].is_taking and all(buffer.queue.empty() for buffer in buffers)
-            # Behind it somebody's transaction is open: nothing of that was dropped, it cannot be read yet.
-            end = consumer.last_stable_offset(tp) if tp in assigned else None
-            if end is not None:
-                yield Sight((lane, partition), expected, end, is_idle and pipeline.ledger.is_open)
+            position = read_position(consumer, tp)
+            if position is not None:
+                yield Sight((lane, partition), expected, position, is_idle and pipeline.ledger.is_open)
 
     async def look() -> None:
         if pipeline.is_rebalancing:

@@ -38,6 +38,18 @@ _LAST_COMMIT_SECONDS: Final = 5.0
 _LEAVE_SECONDS: Final = 5.0
 
 
+def read_position(consumer: AIOKafkaConsumer, tp: Any) -> int | None:
+    """The next offset of a partition that will be handed out; None while it is not assigned or not known.
+
+    For another thread than the consumer's, whose own method waits in its loop.
+    """
+    subscription = consumer._subscription.subscription  # noqa: SLF001 - as above
+    if subscription is None or subscription.assignment is None or tp not in subscription.assignment.tps:
+        return None
+    state = subscription.assignment.state_value(tp)
+    return state.position if state.has_valid_position else None
+
+
 class _ConsumerThread(driver.AIOKafkaConsumerThread):
     logger = FAUST_LOGGER
     app: Any  # agents.AnalyzerApp, which this module cannot name: it imports this one

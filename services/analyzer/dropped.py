@@ -1,10 +1,10 @@
-"""Whether records were dropped that nothing follows: the log has more, and nobody is reading it.
+"""Whether records were dropped that nothing follows: they were read from Kafka, and never came in.
 
 `gaps` sees that records are missing when a later one arrives. After a rebalance the last records of a partition can
-be dropped as well (handed over before the partitions were ours), and then nothing arrives that would tell. So the end
-of each log is compared with what was taken: where it is ahead twice in a row while the lane has nothing to do, the
-partition is read again. A log may end in offsets that hold no record, so for one place that is tried a few times only,
-until the log goes on.
+be dropped as well (handed over before the partitions were ours), and then nothing arrives that would tell. So how far
+each partition was read is compared with what was taken: where it is ahead twice in a row while the lane has nothing to
+do, the partition is read again. A log may end in offsets that hold no record, so for one place that is tried a few
+times only, until reading goes on. What is not read yet, be Kafka ever so slow, is not dropped.
 """
 
 from collections.abc import Hashable, Iterable
@@ -18,12 +18,15 @@ MOST_READINGS = 3
 
 @dataclass(frozen=True, slots=True)
 class Sight(Generic[P]):
-    """A partition at one look: the next offset that we want, the end of the log, and whether the lane is idle."""
+    """A partition at one look."""
 
     partition: P
     expected: int
-    end: int
+    """The next offset that we want."""
+    position: int
+    """The next offset that will be read from Kafka."""
     is_idle: bool
+    """Whether the lane has nothing to do."""
 
 
 class DropWatch(Generic[P]):
@@ -32,11 +35,11 @@ class DropWatch(Generic[P]):
     def __init__(self) -> None:
         self._suspected: dict[P, int] = {}
         self._readings: dict[P, tuple[tuple[int, int], int]] = {}
-        """The place that was read again last with the log's end of then, and how often."""
+        """The place that was read again last with the position of then, and how often."""
 
     def look(self, sights: Iterable[Sight[P]]) -> list[tuple[P, int]]:
         """The partitions to read again, each from its offset."""
-        suspected = [sight for sight in sights if sight.is_idle and sight.end > sight.expected]
+        suspected = [sight for sight in sights if sight.is_idle and sight.position > sight.expected]
         confirmed = [
             (sight.partition, sight.expected)
             for sight in suspected
@@ -46,7 +49,7 @@ class DropWatch(Generic[P]):
         return confirmed
 
     def _may_read(self, sight: Sight[P]) -> bool:
-        place = (sight.expected, sight.end)
+        place = (sight.expected, sight.position)
         tried, times = self._readings.get(sight.partition, (place, 0))
         times = times + 1 if tried == place else 1
         self._readings[sight.partition] = (place, times)

@@ -5,7 +5,7 @@ that Kafka will never take becomes a dead letter and an AnalysisFailed, in this 
 """
 
 import asyncio
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Awaitable, Callable, Sequence
 from datetime import datetime
 from functools import partial
 from typing import Final
@@ -23,18 +23,16 @@ from services.analyzer.arrivals import Arrival
 from services.analyzer.engine import NOTHING, Usage
 from services.analyzer.ledger import Ledger, RecordPlace
 from services.analyzer.metrics import FAILED, OUTCOMES, SKIPPED
-from services.analyzer.outcomes import SOURCE, envelope_of, failed
+from services.analyzer.outcomes import SOURCE, envelope_of, failed, record_of
 from services.runtime.dead_letters import DeadLetters
 from services.runtime.kafka import KafkaUnavailable
 from services.runtime.logs import get_logger
-from services.runtime.publisher import EventPublisher, Published, RecordRefused, resolved
+from services.runtime.publisher import EventPublisher, RecordRefused, Sending
 
 _log = get_logger(__name__)
 
 _FIRST_WAIT_SECONDS: Final = 0.1
 _LONGEST_WAIT_SECONDS: Final = 2.0
-
-Sent = asyncio.Future[Published]
 
 
 class Outbox:
@@ -52,25 +50,36 @@ class Outbox:
         """Return once the outcome is durable; the arrival is done then."""
         await self.deliver_all([(arrival, outcome)])
 
-    async def deliver_all(self, outcomes: Iterable[tuple[Arrival, Outcome]]) -> None:
-        """Deliver several: all are in the send queue before the first is waited for."""
-        waiting = [(arrival, outcome, await self._enqueue(arrival, outcome)) for arrival, outcome in outcomes]
-        for arrival, outcome, sent in waiting:
+    async def deliver_all(self, outcomes: Sequence[tuple[Arrival, Outcome]]) -> None:
+        """Deliver several: those of one partition travel as one."""
+        now = self._now()
+        records = [record_of(arrival, outcome, now) for arrival, outcome in outcomes]
+        try:
+            sendings = await self._publisher.enqueue_together(ANALYZED, records)
+        except KafkaUnavailable:
+            await self._deliver_each(outcomes)
+            return
+        for sending in sendings:
+            those = [outcomes[place] for place in sending.places]
+            if await _has_landed(sending):
+                for arrival, outcome in those:
+                    self._is_out(arrival, outcome)
+            else:
+                await self._deliver_each(those)
+
+    async def _deliver_each(self, outcomes: Sequence[tuple[Arrival, Outcome]]) -> None:
+        """Each for itself: whose fault it was that they did not get through together is not known."""
+        for arrival, outcome in outcomes:
             try:
-                await _until_durable(partial(self._send, arrival, outcome), sent)
+                await _until_durable(partial(self._send, arrival, outcome))
             except RecordRefused as error:
                 await self._refused(arrival, outcome, error)
             else:
-                _count(outcome)
-                self._ledger.done(arrival.place, arrival.analysis_version)
+                self._is_out(arrival, outcome)
 
-    async def _enqueue(self, arrival: Arrival, outcome: Outcome) -> Sent | None:
-        """None when the send queue does not take it: `deliver_all` tries again and learns why."""
-        value, headers = encode(outcome, envelope_of(arrival.envelope, self._now()))
-        try:
-            return await self._publisher.enqueue(ANALYZED, arrival.conversation_id.encode(), value, headers)
-        except (KafkaUnavailable, RecordRefused):
-            return None
+    def _is_out(self, arrival: Arrival, outcome: Outcome) -> None:
+        _count(outcome)
+        self._ledger.done(arrival.place, arrival.analysis_version)
 
     async def _send(self, arrival: Arrival, outcome: Outcome) -> None:
         value, headers = encode(outcome, envelope_of(arrival.envelope, self._now()))
@@ -127,20 +136,24 @@ def _spent_on(outcome: Outcome) -> Usage:
     return Usage(outcome.input_tokens, 0, outcome.output_tokens, outcome.cost_usd)
 
 
-async def _until_durable(send: Callable[[], Awaitable[object]], sent: Sent | None = None) -> None:
-    """Send, again and again while Kafka is away; `sent` is a first try under way. Raises RecordRefused."""
+async def _has_landed(sending: Sending) -> bool:
+    """Whether it is durable; being cancelled leaves it in its place."""
+    try:
+        await asyncio.shield(sending.resolved)
+    except (KafkaUnavailable, RecordRefused) as error:
+        _log.warning("publish_repeated", reason=str(error))
+        return False
+    return True
+
+
+async def _until_durable(send: Callable[[], Awaitable[object]]) -> None:
+    """Send, again and again while Kafka is away. Raises RecordRefused."""
     wait = _FIRST_WAIT_SECONDS
     while True:
         try:
-            if sent is None:
-                await send()
-            elif not sent.done():
-                await resolved(sent)
-            else:
-                sent.result()
+            await send()
         except KafkaUnavailable as error:
             _log.warning("publish_repeated", reason=str(error))
-            sent = None
             await asyncio.sleep(wait)
             wait = min(wait * 2, _LONGEST_WAIT_SECONDS)
         else:

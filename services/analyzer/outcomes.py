@@ -1,19 +1,22 @@
 """From findings, skips and failures to the events that say so. Pure."""
 
-import secrets
-import uuid
 from datetime import datetime
+from functools import cache
 from typing import Any
 from uuid import UUID
 
 from schemas.analysis_failed import AnalysisFailed, FailureReason
+from schemas.codec import encode_value
 from schemas.conversation_skipped import ConversationSkipped, SkipReason
-from schemas.envelope import Envelope, new_traceparent
+from schemas.envelope import Envelope, headers_of_original, new_traceparent, to_headers
 from schemas.insight_produced import InsightProduced, Path, insight_id_of, sentiment_of
+from schemas.outcome import Outcome
 from schemas.subjects import subject_registry
 from services.analyzer.arrivals import Arrival
 from services.analyzer.engine import NOTHING, Finding, Usage
 from services.analyzer.shares import added
+from services.runtime.random_ids import random_ids
+from services.runtime.record_batches import HeaderTemplate, Record, encoded_headers
 
 SOURCE = "/undertone/analyzer"
 
@@ -91,10 +94,32 @@ def _common(arrival: Arrival) -> dict[str, Any]:
     }
 
 
+def record_of(arrival: Arrival, outcome: Outcome, now: datetime) -> Record:
+    """The record that carries an outcome, for senders of many: as `codec.encode` would write it."""
+    envelope = envelope_of(arrival.envelope, now)
+    if envelope.replay_id is None:
+        headers = _headers(outcome.type).filled(
+            envelope.id.encode(),
+            envelope.time.isoformat().encode(),
+            envelope.traceparent.encode(),
+            envelope.correlation_id.encode(),
+        )
+    else:
+        headers = encoded_headers(to_headers(envelope, outcome.type))
+    return Record(arrival.conversation_id.encode(), encode_value(outcome), headers)
+
+
+@cache
+def _headers(event_type: str) -> HeaderTemplate:
+    """The headers of outcomes of this type: id, time, trace and correlation id are filled in."""
+    headers = headers_of_original(event_type, event_id="", source=SOURCE, time="", correlation_id="", traceparent="")
+    return HeaderTemplate([(name, content or None) for name, content in headers])
+
+
 def envelope_of(received: Envelope, now: datetime) -> Envelope:
     """The envelope of an outcome: it continues the story and the trace of what was received."""
     return Envelope(
-        id=str(uuid.uuid4()),
+        id=random_ids.hex(32),
         source=SOURCE,
         time=now,
         correlation_id=received.correlation_id,
@@ -108,4 +133,4 @@ def _next_span(traceparent: str) -> str:
     trace_id, _, tail = rest.partition("-")
     if version != "00" or len(trace_id) != 32 or len(tail) != 19:
         return new_traceparent()
-    return f"00-{trace_id}-{secrets.token_hex(8)}-{tail[-2:]}"
+    return f"00-{trace_id}-{random_ids.hex(16)}-{tail[-2:]}"
