@@ -84,8 +84,9 @@ def decode(record: RawRecord, topic: Topic) -> DecodedRecord:
     """Read a record of this topic. Raises UndecodableRecord."""
     texts = read_text_headers(record.headers)
     event_class = _event_class(texts, topic)
+    received_at = record.received_at
     try:
-        envelope = from_headers(texts, place=record.place, received_at=record.received_at)
+        envelope = from_headers(texts, place=record.place, received_at=received_at)
     except ValueError as error:
         raise UndecodableRecord(DeadLetterReason.UNDECODABLE, f"header undertone_revision: {error}") from error
     if envelope.revision is not None and envelope.revision.timestamp_ms > record.timestamp_ms + _CLOCK_TOLERANCE_MS:
@@ -95,7 +96,7 @@ def decode(record: RawRecord, topic: Topic) -> DecodedRecord:
     if not value:
         raise UndecodableRecord(DeadLetterReason.UNDECODABLE, "the record has no value")
     if event_class is ConversationReceived:
-        event: Event = _decode_conversation(value, record)
+        event: Event = _decode_conversation(value, record, received_at)
     else:
         event = _validate_json(event_class, value)
     return DecodedRecord(event, envelope)
@@ -120,7 +121,7 @@ def _validate_json(event_class: type[E], value: bytes) -> E:
         raise UndecodableRecord(DeadLetterReason.UNDECODABLE, describe(error)) from error
 
 
-def _decode_conversation(value: bytes, record: RawRecord) -> ConversationReceived:
+def _decode_conversation(value: bytes, record: RawRecord, received_at: datetime) -> ConversationReceived:
     try:
         conversation = ConversationReceived.model_validate_json(value)
     except ValidationError as error:
@@ -129,7 +130,7 @@ def _decode_conversation(value: bytes, record: RawRecord) -> ConversationReceive
             raise UndecodableRecord(DeadLetterReason.UNDECODABLE, detail) from error
         conversation = _fill_in(json.loads(value), record)
     try:
-        refuse_implausible_time(conversation.occurred_at, record.received_at)
+        refuse_implausible_time(conversation.occurred_at, received_at)
     except ValueError as error:
         raise UndecodableRecord(DeadLetterReason.UNDECODABLE, f"occurred_at: {error}") from error
     if record.key != conversation.conversation_id.encode():

@@ -6,7 +6,7 @@ from uuid import UUID
 
 from schemas.conversation_skipped import SkipReason
 from services.analyzer.arrivals import Arrival
-from services.analyzer.batching import BatchingWindow
+from services.analyzer.batching import BatchingWindow, Queue
 from services.analyzer.cache import FindingCache
 from services.analyzer.engine import Finding, Task
 from services.analyzer.metrics import CACHE_HITS, TOKENS_SAVED
@@ -36,7 +36,7 @@ class Accepting:
         prefilter: Prefilter | None,
         recall: Ask | None,
         tasks: Tasks,
-        on_waiting: Callable[[str], None],
+        on_waiting: Callable[[Queue], None],
         clock: Callable[[], float],
         now: Callable[[], datetime],
     ) -> None:
@@ -100,7 +100,7 @@ class Accepting:
         superseded = self._window.add(arrival, task, version, tokens=tokens, now=self._clock())
         for older in superseded:
             self._skip(older, SkipReason.SUPERSEDED, SUPERSEDED_RULE)
-        self._on_waiting(version)
+        self._on_waiting((arrival.lane, version))
 
     def _skip(self, arrival: Arrival, reason: SkipReason, rule_version: int) -> None:
         self._tasks.spawn(self._outbox.deliver(arrival, skipped(arrival, reason, rule_version, self._now())))

@@ -12,7 +12,7 @@ from schemas.codec import RawRecord
 from schemas.event import Lane
 from schemas.topics import Topic
 from services.analyzer.batching import LANES_IN_ORDER
-from services.analyzer.consumer import FAUST_LOGGER, Transport, read_position
+from services.analyzer.consumer import FAUST_LOGGER, CalmMonitor, Transport, read_position
 from services.analyzer.dropped import DropWatch, Sight
 from services.analyzer.intake import TOPIC_OF_LANE
 from services.analyzer.options import Membership
@@ -100,6 +100,7 @@ def create_faust_app(pipeline: Pipeline, connection: KafkaConnection, membership
         broker_commit_livelock_soft_timeout=NEVER,
         broker_max_poll_records=POLL_RECORDS,
         broker_max_poll_interval=20 * 86_400.0,  # nor is it a consumer that must leave; int32 milliseconds
+        Monitor=CalmMonitor,
         broker_commit_interval=COMMIT_SECONDS,
         broker_heartbeat_interval=HEARTBEAT_SECONDS,
         broker_session_timeout=membership.session_timeout_seconds,
@@ -185,7 +186,9 @@ def _add_agent(app: AnalyzerApp, pipeline: Pipeline, lane: Lane, name: str) -> N
 
     async def follow(stream: Any) -> None:
         try:
-            async for event in stream.noack().events():
+            unacknowledged = stream.noack()
+            async for _ in unacknowledged:  # its `events()` is this, with another generator around it
+                event = unacknowledged.current_event
                 app.note_taken(name, event.message)
                 await intake.take(_record_of(event.message, of_lane), event.ack)
         except Exception as error:  # noqa: BLE001 - Faust would start the agent anew; a bug must end the process

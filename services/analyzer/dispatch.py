@@ -77,9 +77,9 @@ class Dispatcher:
         """Calls that have not ended."""
         return self._permissions.calls_in_flight
 
-    def note_waiting(self, version: str) -> None:
-        """Something waits under a version that did not: wake the loop when that can change what it does."""
-        if version not in self._awaited or any(self._window.is_full((lane, version)) for lane in LANES_IN_ORDER):
+    def note_waiting(self, queue: Queue) -> None:
+        """Something more waits in a queue: wake the loop when that can change what it does."""
+        if queue[1] not in self._awaited or self._window.is_full(queue):
             self._wake.set()
 
     def wake(self) -> None:

@@ -1,7 +1,7 @@
 """From findings, skips and failures to the events that say so. Pure."""
 
 from datetime import datetime
-from functools import cache
+from functools import cache, lru_cache
 from typing import Any
 from uuid import UUID
 
@@ -43,7 +43,7 @@ def insight_of(
         sentiment_score=finding.sentiment_score,
         sentiment=sentiment_of(finding.sentiment_score),
         clusters=finding.clusters,
-        topics=subject_registry().topics_of(finding.clusters),
+        topics=_topics_of(finding.clusters),
         confidence=finding.confidence,
         reasoning=finding.reasoning,
         evidence=finding.evidence,
@@ -58,6 +58,11 @@ def insight_of(
         started_at=started_at,
         analyzed_at=now,
     )
+
+
+@lru_cache(maxsize=4096)
+def _topics_of(clusters: tuple[str, ...]) -> tuple[str, ...]:
+    return subject_registry().topics_of(clusters)
 
 
 def skipped(arrival: Arrival, reason: SkipReason, rule_version: int, now: datetime) -> ConversationSkipped:
@@ -96,16 +101,16 @@ def _common(arrival: Arrival) -> dict[str, Any]:
 
 def record_of(arrival: Arrival, outcome: Outcome, now: datetime) -> Record:
     """The record that carries an outcome, for senders of many: as `codec.encode` would write it."""
-    envelope = envelope_of(arrival.envelope, now)
-    if envelope.replay_id is None:
+    received = arrival.envelope
+    if received.replay_id is None:
         headers = _headers(outcome.type).filled(
-            envelope.id.encode(),
-            envelope.time.isoformat().encode(),
-            envelope.traceparent.encode(),
-            envelope.correlation_id.encode(),
+            random_ids.hex(32).encode(),
+            now.isoformat().encode(),
+            _next_span(received.traceparent).encode(),
+            received.correlation_id.encode(),
         )
     else:
-        headers = encoded_headers(to_headers(envelope, outcome.type))
+        headers = encoded_headers(to_headers(envelope_of(received, now), outcome.type))
     return Record(arrival.conversation_id.encode(), encode_value(outcome), headers)
 
 

@@ -73,7 +73,7 @@ class World:
     def add(self, content: str, version: str, lane: Lane = Lane.LIVE) -> None:
         waiter = cast("Arrival", FakeWaiter(f"conv-{content}", Revision(1, 1), lane))
         self.window.add(waiter, a_task(content), version, tokens=10, now=self.clock.now)
-        self.dispatcher.note_waiting(version)
+        self.dispatcher.note_waiting((lane, version))
 
     def pass_time(self, seconds: float) -> None:
         self.clock.advance(seconds)
