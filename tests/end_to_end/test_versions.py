@@ -111,7 +111,7 @@ async def test_a_version_is_replayed_compared_promoted_and_rolled_back_beside_li
     refused_rollback = await terminal.run("versions", "rollback")
     lacking = (await standing(pipeline, OLD))["missing"]
     assert refused_rollback.code == 1
-    assert f"{lacking:,} conversations have no outcome under {OLD}" in " ".join(refused_rollback.err.split())
+    assert f"{OLD} has no outcome of {lacking:,} conversation" in " ".join(refused_rollback.err.split())
     assert lacking >= len(later)
     await run(terminal, "versions", "rollback", "--now")
     await run(terminal, "audit")

@@ -13,6 +13,7 @@ from services.runtime.kafka import KafkaConnection
 from undertone.cli import EXIT_INTERRUPTED
 from undertone.commands.replay_control import open_plans
 from undertone.console import confirm, output, tell
+from undertone.counting import counted
 from undertone.dead_letters.options import AsJson, Key, Url, Yes, print_json
 from undertone.errors import CommandError, UsageProblem
 from undertone.replay.job import Setup
@@ -159,10 +160,10 @@ def rollback(now: Now = False, yes: Yes = False, url: Url = None, key: Key = Non
             done = api.decide("rollback", now=now)
         except Incomplete as error:
             raise CommandError(
-                f"{error.missing:,} conversations have no outcome under {previous}: `undertone versions promote "
-                f"{previous}` replays them first, --now goes back at once."
+                f"{previous} has no outcome of {counted(error.missing, 'conversation')}: `undertone versions promote "
+                f"{previous}` replays what it lacks first, --now goes back at once."
             ) from error
-    lacking = f" It lacks {done['missing']:,} conversations, which are shown as before." * bool(done["missing"])
+    lacking = _lacking(done["missing"])
     tell(
         f"{done['analysis_version']} is what readers are shown by default from now on.{lacking}"
         f"{_untold(done['announced'])}"
@@ -203,8 +204,8 @@ def retire(
             done = api.decide(f"{version}/retirement", now=now)
         except Incomplete as error:
             raise CommandError(
-                f"{error.missing:,} conversations have no outcome under the active version, and {version} may have "
-                f"their only one: `undertone versions promote` the active version to replay them, or say --now."
+                f"The active version has no outcome of {counted(error.missing, 'conversation')}, and {version} may "
+                f"have the only one: `undertone versions promote` the active version to replay those, or say --now."
             ) from error
     if done.get("removed"):
         what = "leaves the list: nothing was ever found under it."
@@ -234,7 +235,11 @@ def _what_retiring_does(version: str, found: Mapping[str, Any] | None) -> str:
     count = 0 if found is None else sum(found["counts"].values())
     if not count:
         return f"Nothing was found under {version}. Retire it, and let go of what waits for it on the replay lane?"
-    return f"Delete what {version} found of {count:,} conversations?"
+    return f"Delete what {version} found of {counted(count, 'conversation')}?"
+
+
+def _lacking(count: int) -> str:
+    return f" It lacks {counted(count, 'conversation')}: what is shown of that is as before." * bool(count)
 
 
 def _unknown(version: str) -> UsageProblem:

@@ -12,13 +12,14 @@ from datetime import UTC, datetime
 from typing import Any
 
 from schemas.topics import ANALYZED
-from undertone.console import confirm, output, say
+from undertone.console import confirm, say, tell_facts
+from undertone.counting import counted
 from undertone.errors import CommandError
 from undertone.replay.job import Setup, look_for, send, write_down
 from undertone.replay.logs import cluster_id, explained
 from undertone.replay.planning import Asked, Chosen, NothingFound, Terms, address_of
 from undertone.replay.plans import Replay, State
-from undertone.replay.quotes import quote_lines
+from undertone.replay.quotes import QUOTE_INDENT, quote_lines
 from undertone.replay.quoting import quote
 from undertone.replay.watching import watching
 from undertone.versions.api import VersionsApi, is_live
@@ -65,7 +66,7 @@ class CatchingUp:
             left = await self._wait()
             if left >= lacking:
                 raise CommandError(
-                    f"{left:,} conversations got no outcome under {self.version}, although they were replayed: "
+                    f"{counted(left, 'conversation')} got no outcome under {self.version} by being replayed: "
                     f"`undertone status` says whether analyzers work, `undertone dlq list` what failed."
                 )
 
@@ -144,11 +145,10 @@ class CatchingUp:
 
     async def _agree(self, chosen: Chosen, *, now: bool, lack: str | None) -> None:
         found = await quote(self.setup, chosen, self.version, rate=self.how.rate, is_to_be_live=True)
-        for line in quote_lines(found):
-            output().print(line, markup=False, soft_wrap=True)
         paid = "" if found.cost is None else ", and paid for"
         until_then = "" if now else f"under both until {self.version} lacks nothing{paid}; then "
-        output().print(f"  live traffic  {until_then}under {self.version} alone", markup=False, soft_wrap=True)
+        live = f"  live traffic  {until_then}under {self.version} alone"
+        tell_facts([*quote_lines(found), live], QUOTE_INDENT)
         question = f"Show {self.version} at once, and replay them?" if now else "Replay them, and promote it?"
         confirm(question if lack is None else f"{lack} {question}", "Nothing was changed.")
 

@@ -4,6 +4,7 @@ import asyncio
 from dataclasses import dataclass, field
 
 from undertone.console import say, tell
+from undertone.counting import counted
 from undertone.errors import CommandError
 from undertone.replay.planning import NothingFound
 from undertone.versions.api import Incomplete, VersionsApi, is_live
@@ -97,5 +98,6 @@ class Promoting:
             await asyncio.sleep(_LOOK_SECONDS)
 
     def _say_promoted(self, missing: int) -> None:
-        lacking = f" It lacks {missing:,} conversations, which are shown as before until it has them." * bool(missing)
+        lacks = f" It lacks {counted(missing, 'conversation')}: until then what is shown of that is as before."
+        lacking = lacks * bool(missing)
         tell(f"{self.version} is what readers are shown by default from now on.{lacking}")

@@ -111,7 +111,7 @@ class Decisions:
         if version.missing and not now:
             raise Refused(
                 "coverage_incomplete",
-                f"{version.missing:,} conversations have no outcome under {version.name} yet: replay them, or say "
+                f"{version.name} has no outcome of {_conversations(version.missing)} yet: replay what it lacks, or say "
                 f"`now: true` to show it at once.",
                 missing=version.missing,
             )
@@ -169,10 +169,14 @@ async def _refuse_losing(connection: Any, standings: Standings, name: str) -> No
     if lacking:
         raise Refused(
             "coverage_incomplete",
-            f"{lacking:,} conversations have no outcome under the active version; {name} may have the only "
-            f"ones, or be about to: replay them first, or say `now: true` to give those up.",
+            f"The active version has no outcome of {_conversations(lacking)}, and {name} may have the only one, or be "
+            f"about to: replay what it lacks first, or say `now: true` to give those up.",
             missing=lacking,
         )
+
+
+def _conversations(count: int) -> str:
+    return f"{count:,} conversation{'s' * (count != 1)}"
 
 
 def _known(standings: Standings, name: str) -> VersionStanding:

@@ -27,6 +27,7 @@ def sink_settings(bootstrap_servers: str, database_url: str, prefix: str, **othe
             "kafka_group_prefix": prefix,
             "database_url": SecretStr(database_url),
             "session_timeout_seconds": 6.0,
+            "query_timeout_seconds": 60.0,  # a slow machine is no failure
             "client_limit": "off",
             **others,
         }

@@ -2,7 +2,7 @@ import json
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from hypothesis import given
+from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from services.ingress.reading import read_one
@@ -135,6 +135,7 @@ _single_texts = st.fixed_dictionaries(
 def test_whatever_the_front_door_would_take_it_takes_after_preparing_too(
     members: dict[str, Any], dating: Dating
 ) -> None:
+    assume(not isinstance(read_one(json.dumps(members).encode(), NOW), Refusal))  # a text may say nothing
     reading = read_one(_prepare(members, dating).body, NOW)
     assert not isinstance(reading, Refusal)
     assert getattr(reading, "conversation_id", None) == _prepare(members, dating).conversation_id

@@ -69,7 +69,7 @@ async def test_rollback_is_refused_for_what_came_under_the_new_version_alone(wor
     await world.promote("v2")
     await world.receive([2])
     await world.analyse([2], "v2")
-    with pytest.raises(Refused, match="1 conversations have no outcome under v1"):
+    with pytest.raises(Refused, match="v1 has no outcome of 1 conversation yet"):
         await world.decisions.roll_back(WHO, now=False)
     await world.decisions.roll_back(WHO, now=True)
     assert set((await world.statuses()).values()) == {"completed"}
