@@ -4,6 +4,7 @@ Most conversations are roles and texts and nothing else. Theirs is written here,
 event and serialising it; all others go that way. Tests hold that both ways give the same event.
 """
 
+from collections.abc import Callable
 from datetime import datetime
 from typing import NamedTuple, Self, cast
 
@@ -54,6 +55,27 @@ def value_of(posted: Posted | Plain, conversation_id: bytes, receipt: Receipt) -
     if utterances is None:
         return encode_value(to_event(normalise(posted), conversation_id.decode(), receipt.at))
     return _value_of_some(conversation_id, receipt, utterances)
+
+
+def writer_of_plain(receipt: Receipt) -> Callable[[Plain, bytes], bytes]:
+    """Writes the same of plain conversations of one request, for which what they have in common is joined once."""
+    common = {word: (role, receipt.members + role.encode() + _TEXT) for word, role in ROLE_NAMES.items()}
+    join, json, hash_of = b"".join, _json, content_hash_of_utterance
+
+    def write(post: Plain, identifier: bytes) -> bytes:
+        turns = post.turns
+        if turns is UNSET:
+            role, opening = common[UNSET]
+            text = cast("str", post.text)
+        elif len(turns) == 1:
+            turn = turns[0]
+            role, opening = common[turn.role]
+            text = turn.text
+        else:
+            return _value_of_some(identifier, receipt, post.utterances())
+        return join((_OPENING, identifier, opening, json(text), _CONTENT_HASH, hash_of(role, text).encode(), _END))
+
+    return write
 
 
 # An id, a role, a time and a hash hold nothing that JSON would escape. Joining is quicker than formatting.

@@ -153,7 +153,7 @@ def _sorted_out(topic: Topic, records: Sequence[Record]) -> tuple[list[Sending],
     fitting: list[int] = []
     for place, record in enumerate(records):
         try:
-            refuse_size(topic, len(record.key) + len(record.value) + len(record.headers))
+            refuse_size(topic, record.size)
         except RecordRefused as error:
             refused.append(Sending((place,), _failed(error)))
         else:

@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import re
 from typing import Any
 
 import httpx
@@ -53,6 +54,27 @@ async def test_lines_and_arrays_are_accepted_alike(ingress: httpx.AsyncClient, p
     for answer in (await ingress.post(MANY, json=posted), await ingress.post(MANY, content=lines, headers=NDJSON)):
         assert (answer.status_code, answer.json()["enqueued"]) == (202, 2)
     assert len({dict(record.headers)["ce_id"] for record in publisher.records}) == 4
+
+
+async def test_a_conversation_is_the_same_whatever_stands_beside_it(
+    ingress: httpx.AsyncClient, publisher: FakePublisher
+) -> None:
+    posted: list[dict[str, Any]] = [
+        {"external_id": "a", "text": "A text"},
+        {"conversation_id": "b", "turns": [{"text": "One", "role": "bot"}]},
+        {"conversation_id": "c", "turns": [{"text": "One"}, {"text": "and another", "role": "agent"}]},
+        {"text": "No id"},
+    ]
+    for others in ([], [{"text": ""}]):
+        results = (await ingress.post(MANY, json=[*posted, *others])).json()["results"][:4]
+        ids = [one["conversation_id"] for one in results]
+        assert ids[:3] == ["a", "b", "c"]
+        assert re.fullmatch("conv_[0-9a-f]{32}", ids[3])
+        assert [record.key for record in publisher.records[-4:]] == [one.encode() for one in ids]
+    written = [{**json.loads(record.value or b""), "received_at": 0, "occurred_at": 0} for record in publisher.records]
+    assert written[:3] == written[4:7]
+    assert {**written[3], "conversation_id": 0} == {**written[7], "conversation_id": 0}
+    assert [len(value["turns"]) for value in written[:4]] == [1, 1, 2, 1]
 
 
 async def test_501_conversations_are_refused_and_nothing_is_enqueued(

@@ -15,7 +15,7 @@ from services.ingress.normalise import normalise, to_event
 from services.ingress.plain import Plain, read_plain, read_plain_array
 from services.ingress.posted import Posted
 from services.ingress.reading import MAX_CONVERSATIONS, read_array, read_one, read_post
-from services.ingress.record_values import Receipt, value_of
+from services.ingress.record_values import Receipt, value_of, writer_of_plain
 from services.ingress.refusals import Refusal
 from tests.unit.ingress.posts import NOW, good_posts, ids, roles, texts
 
@@ -76,6 +76,14 @@ def test_plain_posts_without_escapes_are_read_the_quickest_way(
         assert read_plain_array(text.encode(), MAX_CONVERSATIONS) is not None
         one = json.dumps(posts[0], ensure_ascii=False, separators=separators)
         assert read_plain(one.encode()) is not None
+
+
+@given(st.lists(plain_posts, min_size=1, max_size=5))
+def test_values_that_are_written_together_are_what_each_would_be_alone(posts: list[dict[str, Any]]) -> None:
+    write = writer_of_plain(RECEIPT)
+    read = read_plain_array(json.dumps(posts, ensure_ascii=False).encode(), MAX_CONVERSATIONS)
+    for plain in read or ():
+        assert write(plain, b"conv_1") == value_of(plain, b"conv_1", RECEIPT)
 
 
 @given(st.lists(pairs(values | st.lists(pairs(values) | values, max_size=2)), min_size=1, max_size=2), spaces)

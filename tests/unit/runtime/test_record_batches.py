@@ -70,7 +70,12 @@ def test_numbered_headers_are_the_headers_with_a_number(given: list[tuple[str, b
         encoded_headers([*given[:place], (name, b"%b-%b" % (content, number)), *given[place + 1 :]])
         for number in numbers
     ]
-    assert NumberedHeaders(given, place, digits=3).of_each(numbers) == expected
+    shared = NumberedHeaders(given, place, digits=3)
+    assert [shared.before + number + shared.after for number in numbers] == expected
+    whole = [Record(b"k", b"v", one) for one in expected]
+    in_parts = [Record(b"k", b"v", shared.before, number, shared.after) for number in numbers]
+    assert as_read(in_parts) == as_read(whole)
+    assert [record.size for record in in_parts] == [record.size for record in whole]
 
 
 @given(st.lists(st.tuples(names, st.binary(max_size=150), st.booleans()), max_size=8))
