@@ -2,13 +2,16 @@
 
 import gc
 
+_OF_A_BATCH = 50_000
 
-def collect_rarely() -> None:
+
+def collect_rarely(objects_in_flight: int = _OF_A_BATCH) -> None:
     """Spare the garbage collector what stays for ever. Call it once everything is imported and set up.
 
     A request or a batch makes no cycles, but very many objects: with the default of 700 new ones a collection starts
-    every few conversations, and takes up to a fifth of what reading them does.
+    every few conversations, and takes up to a fifth of what reading them does. `objects_in_flight` is how many there
+    are while as much is in flight as may be: none of it is garbage, and fewer are no reason to look.
     """
     gc.collect()
     gc.freeze()
-    gc.set_threshold(50_000, 20, 50)
+    gc.set_threshold(max(_OF_A_BATCH, objects_in_flight), 20, 50)

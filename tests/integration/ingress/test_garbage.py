@@ -1,14 +1,19 @@
-"""What a request leaves behind: nothing that only the garbage collector finds, since it looks rarely."""
+"""What requests and connections leave behind: nothing that only the garbage collector finds, since it looks rarely."""
 
+import asyncio
 import gc
+import socket
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
 import pytest
+import uvloop
 
+from services.runtime.http_metrics import CONNECTIONS_OPEN
 from tests.integration.ingress.serving import request, serving
+from tests.waiting import eventually
 
 _REQUESTS = 20
 ONE = request()
@@ -57,3 +62,44 @@ async def test_a_request_leaves_no_garbage(asked: bytes, settings: dict[str, Any
         line.close()
     left = Counter(type(one).__name__ for one in found)
     assert max(left.values(), default=0) < _REQUESTS, f"some things are left of each request: {left}"
+
+
+@pytest.mark.parametrize(
+    ("said", "is_answered"),
+    [(b"", False), (ONE[:-5], False), (ONE[:30], False), (b"nonsense\r\n\r\n", True), (ONE, True)],
+    ids=["nothing", "half a body", "half a header", "nonsense", "one"],
+)
+def test_a_connection_leaves_no_garbage(said: bytes, is_answered: bool) -> None:
+    left = Counter(type(one).__name__ for one in uvloop.run(_garbage_of_visits(said, is_answered=is_answered)))
+    assert max(left.values(), default=0) < _REQUESTS, f"some things are left of each connection: {left}"
+
+
+async def _garbage_of_visits(said: bytes, *, is_answered: bool) -> list[Any]:
+    """On the loop that services run on; a connection of asyncio's own is garbage itself."""
+    others = open_connections()
+    async with serving() as served:
+        await _visit(served.port, said, is_answered=is_answered)  # what is made once is made now
+        await eventually(lambda: open_connections() == others, what="the server has seen it go")
+        with garbage() as found:
+            for _ in range(_REQUESTS):
+                await _visit(served.port, said, is_answered=is_answered)
+            await eventually(lambda: open_connections() == others, what="the server has seen all go")
+    return found
+
+
+def open_connections() -> float:
+    """Of all servers of this process."""
+    (family,) = CONNECTIONS_OPEN.collect()
+    return family.samples[0].value
+
+
+async def _visit(port: int, said: bytes, *, is_answered: bool) -> None:
+    """Come, say something and go; asyncio's streams would leave garbage of their own."""
+    loop = asyncio.get_running_loop()
+    with socket.socket() as visitor:
+        visitor.setblocking(False)
+        await loop.sock_connect(visitor, ("127.0.0.1", port))
+        await loop.sock_sendall(visitor, said)
+        if is_answered:
+            async with asyncio.timeout(30):
+                assert await loop.sock_recv(visitor, 4096)
