@@ -4,11 +4,12 @@ import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from types import TracebackType
-from typing import Any, Self
+from typing import Any, Self, TypeVar
 
 import httpx
 
 from undertone.absent import no_answer
+from undertone.console import say
 from undertone.errors import CommandError, UsageProblem
 from undertone.ingest.http_sender import retry_after_seconds
 from undertone.settings import asks_proxy, key_headers
@@ -16,6 +17,15 @@ from undertone.settings import asks_proxy, key_headers
 _TIMEOUT = httpx.Timeout(30, connect=5)
 _LIMIT_PATIENCE_SECONDS = 120.0
 """How long one question may be put off by the client's limit: twice the window that is usual."""
+
+
+_LONGEST_PAUSE_SECONDS = 10.0
+
+T = TypeVar("T")
+
+
+class NotAnswered(CommandError):  # noqa: N818 - it names what was met, as house style asks
+    """The read API is away or too busy; the same question may be answered later."""
 
 
 class NotFoundError(CommandError):
@@ -35,6 +45,7 @@ class ReadApi:
     ) -> None:
         self.url = url
         self._sleep = sleep
+        self._persistence = 0.0
         self._client = httpx.Client(
             base_url=url, headers=key_headers(key), timeout=_TIMEOUT, transport=transport, trust_env=asks_proxy(url)
         )
@@ -47,17 +58,45 @@ class ReadApi:
     ) -> None:
         self._client.close()
 
-    def get(self, path: str, parameters: Mapping[str, object] | None = None) -> dict[str, Any]:
-        """The answer's members. Parameters that are None are left out. Raises CommandError and NotFoundError.
+    @contextmanager
+    def persisting(self, seconds: float = 120.0) -> Iterator[None]:
+        """Ask again meanwhile what is not answered, waiting so long in all: no long work ends for a restart."""
+        before, self._persistence = self._persistence, seconds
+        try:
+            yield
+        finally:
+            self._persistence = before
 
-        A 429 is obeyed: the question is repeated after Retry-After, for two minutes in all.
+    def get(self, path: str, parameters: Mapping[str, object] | None = None) -> dict[str, Any]:
+        """The answer's members. Parameters that are None are left out.
+
+        A 429 is obeyed: the question is repeated after Retry-After, for two minutes in all. Raises NotAnswered,
+        NotFoundError and CommandError.
         """
         given = {name: str(value) for name, value in (parameters or {}).items() if value is not None}
-        with self._explained():
-            answer = self._patiently(path, given)
-        if answer.is_success:
-            return self._members(answer)
-        raise self._failure(answer)
+
+        def ask() -> dict[str, Any]:
+            with self._explained():
+                answer = self._patiently(path, given)
+            if answer.is_success:
+                return self._members(answer)
+            raise self._failure(answer)
+
+        return self._persistently(ask)
+
+    def _persistently(self, ask: Callable[[], T]) -> T:
+        left, pause = self._persistence, 1.0
+        while True:
+            try:
+                return ask()
+            except NotAnswered as error:
+                if pause > left:
+                    raise
+                if left == self._persistence:
+                    say(f"{error} It is asked again.")
+            left -= pause
+            self._sleep(pause)
+            pause = min(2 * pause, _LONGEST_PAUSE_SECONDS)
 
     def _patiently(self, path: str, parameters: Mapping[str, str]) -> httpx.Response:
         left = _LIMIT_PATIENCE_SECONDS
@@ -74,11 +113,11 @@ class ReadApi:
         try:
             yield
         except httpx.ConnectError as error:
-            raise no_answer(self.url, "connection refused", "read API", "--read-api-url") from error
+            raise NotAnswered(str(no_answer(self.url, "connection refused", "read API", "--read-api-url"))) from error
         except httpx.TimeoutException as error:
-            raise CommandError(f"{self.url} did not answer in time; `undertone status` says how it is.") from error
+            raise NotAnswered(f"{self.url} did not answer in time; `undertone status` says how it is.") from error
         except httpx.HTTPError as error:
-            raise CommandError(f"{self.url} broke off ({type(error).__name__}); try again.") from error
+            raise NotAnswered(f"{self.url} broke off ({type(error).__name__}); try again.") from error
 
     def _members(self, answer: httpx.Response) -> dict[str, Any]:
         try:
@@ -101,4 +140,5 @@ class ReadApi:
             return UsageProblem(f"The read API refuses the API key: {details}. Set UNDERTONE_API_KEY or --api-key.")
         if answer.status_code == httpx.codes.BAD_REQUEST:
             return UsageProblem(details)
-        return CommandError(f"{self.url} answered {answer.status_code}: {details}")
+        kind = NotAnswered if answer.is_server_error else CommandError
+        return kind(f"{self.url} answered {answer.status_code}: {details}")

@@ -89,7 +89,7 @@ async def send(setup: Setup, name: str, rate: float | None = None) -> Replay:
         replay.rate = replay.rate if rate is None else rate
         plans.forget_request(name)
         async with _stoppable() as stop, _resumable(setup.connection, name):
-            with watching(name) as show:
+            with watching(name) as show, setup.api.persisting():
                 sending = Sending(setup.connection, setup.api, plans, replay, stop=stop, watcher=ReplayWatcher(show))
                 await sending.run()
         plans.forget_request(name)

@@ -48,13 +48,14 @@ class Promoting:
         else:
             agree_to(lack, is_agreed=self.catching_up.how.is_agreed)
         self.is_begun = True
-        if versions.active == self.version:
-            tell(f"{self.version} is what readers are shown by default already.")
-        elif now or versions.active is None:
-            self._say_promoted(self.api.decide(f"{self.version}/promotion", now=True)["missing"])
-        else:
-            await self._with_full_coverage(is_begun=is_live(standing))
-        await self._catch_up_afterwards()
+        with self.api.persisting():
+            if versions.active == self.version:
+                tell(f"{self.version} is what readers are shown by default already.")
+            elif now or versions.active is None:
+                self._say_promoted(self.api.decide(f"{self.version}/promotion", now=True)["missing"])
+            else:
+                await self._with_full_coverage(is_begun=is_live(standing))
+            await self._catch_up_afterwards()
 
     async def _catch_up_afterwards(self) -> None:
         try:

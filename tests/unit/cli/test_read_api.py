@@ -2,7 +2,7 @@ import httpx
 import pytest
 
 from undertone.errors import CommandError, UsageProblem
-from undertone.read_api import NotFoundError, ReadApi
+from undertone.read_api import NotAnswered, NotFoundError, ReadApi
 
 
 def _api(answer: httpx.Response | Exception, seen: list[httpx.Request] | None = None) -> ReadApi:
@@ -49,6 +49,47 @@ def test_every_failure_is_one_sentence(answer: httpx.Response | Exception, kind:
         api.get("/api/v1/insights")
     assert "secret" not in str(error.value)
     assert "\n" not in str(error.value)
+
+
+def test_a_long_work_asks_again_what_is_not_answered_until_its_patience_ends(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    answers: list[httpx.Response | Exception] = [
+        httpx.ConnectError("refused"),
+        httpx.Response(503, json={"details": "The question takes longer"}),
+        httpx.Response(200, json={"versions": []}),
+        httpx.Response(503, json={"details": "Postgres is away"}),
+    ]
+
+    def respond(_: httpx.Request) -> httpx.Response:
+        answer = answers.pop(0) if len(answers) > 1 else answers[0]
+        if isinstance(answer, Exception):
+            raise answer
+        return answer
+
+    slept: list[float] = []
+    with ReadApi("http://read-api", None, transport=httpx.MockTransport(respond), sleep=slept.append) as api:
+        with api.persisting(60):
+            assert api.get("/api/v1/versions") == {"versions": []}
+            assert slept == [1, 2]
+            assert capsys.readouterr().err.count("It is asked again.") == 1
+            slept.clear()
+            with pytest.raises(NotAnswered, match="Postgres is away"):
+                api.get("/api/v1/versions")
+            assert 50 <= sum(slept) <= 60
+        slept.clear()
+        with pytest.raises(NotAnswered, match="Postgres is away"):
+            api.get("/api/v1/versions")
+        assert slept == []
+
+
+def test_what_asking_again_cannot_help_is_said_at_once_in_a_long_work_too() -> None:
+    with (
+        _api(httpx.Response(404, json={"details": "Nothing here"})) as api,
+        api.persisting(),
+        pytest.raises(NotFoundError),
+    ):
+        api.get("/api/v1/insights")
 
 
 def _limited(*waits: str) -> tuple[ReadApi, list[float]]:
