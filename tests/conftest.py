@@ -5,7 +5,7 @@ import uuid
 from collections.abc import Iterator
 
 import pytest
-from hypothesis import HealthCheck, settings
+from hypothesis import HealthCheck, is_hypothesis_test, settings
 
 from tests import infrastructure as servers
 from tests.infrastructure import Infrastructure, OwnStack, fork_server
@@ -17,6 +17,13 @@ settings.register_profile("untimed", deadline=None, suppress_health_check=[Healt
 settings.load_profile("untimed")
 fork_server.install()
 os.environ.pop("XAI_API_KEY", None)  # a key in someone's environment is never spent by a test
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Count no coverage where examples are drawn: it doubles what they take, and what they run is counted elsewhere."""
+    for item in items:
+        if is_hypothesis_test(getattr(item, "obj", None)):
+            item.add_marker("no_cover")
 
 
 @pytest.fixture(scope="session")

@@ -152,7 +152,6 @@ _members = st.dictionaries(
 )
 
 
-@pytest.mark.no_cover  # computes for long, and what it runs is counted elsewhere
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=60, deadline=None)
 @given(st.lists(_members, max_size=5), st.sampled_from([1, 2, 3, 7, 64]), st.booleans())
 def test_a_document_read_piece_by_piece_equals_the_document_read_whole(

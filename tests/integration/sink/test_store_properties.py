@@ -9,7 +9,6 @@ from datetime import timedelta
 from typing import Any
 
 import asyncpg
-import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
@@ -135,7 +134,6 @@ def expected_shown(history: History, conversation_id: str, version: str) -> Any:
     return newest.insight_id if isinstance(newest, InsightProduced) else None
 
 
-@pytest.mark.no_cover  # computes for long, and what it runs is counted elsewhere
 @settings(
     max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow]
 )

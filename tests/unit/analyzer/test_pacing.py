@@ -19,7 +19,6 @@ def test_one_instance_uses_the_limit_and_never_exceeds_it_in_any_second() -> Non
     assert len(times) >= 0.93 * 10 * 60
 
 
-@pytest.mark.no_cover  # computes for long, and what it runs is counted elsewhere
 @settings(max_examples=30, deadline=None)
 @given(
     limit=st.sampled_from([1, 2, 3, 5, 8, 10, 25, 60]),
@@ -41,7 +40,6 @@ def test_a_fleet_under_one_limit_never_exceeds_it_however_partitions_are_dealt(
     assert len(times) >= math.floor(0.85 * limit * 6) - 1
 
 
-@pytest.mark.no_cover  # computes for long, and what it runs is counted elsewhere
 @settings(max_examples=30, deadline=None)
 @given(
     limit=st.sampled_from([1, 3, 10, 25]),

@@ -1,6 +1,5 @@
 from random import Random
 
-import pytest
 from aiokafka.partitioner import murmur2 as murmur2_of_aiokafka
 from hypothesis import given
 from hypothesis import strategies as st
@@ -24,7 +23,6 @@ def test_keys_hashed_together_land_where_each_would_alone(keys: list[bytes], par
     assert [partition_of(key, partitions) for key in keys] == expected
 
 
-@pytest.mark.no_cover  # computes for long, and what it runs is counted elsewhere
 @given(st.integers(0, 130), st.integers(8, 600), st.randoms(use_true_random=False))
 def test_many_keys_of_one_length_are_hashed_rightly(length: int, count: int, random: Random) -> None:
     keys = [random.randbytes(length) for _ in range(count)]

@@ -8,7 +8,6 @@ from functools import partial
 from typing import Any
 
 import asyncpg
-import pytest
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
@@ -132,7 +131,6 @@ class Model:
         return self.followed[1] if len(self.followed) > 1 else None
 
 
-@pytest.mark.no_cover  # computes for long, and what it runs is counted elsewhere
 @settings(max_examples=25, deadline=None, suppress_health_check=list(HealthCheck), phases=[Phase.generate])
 @given(st.lists(st.tuples(steps, st.booleans()), min_size=8, max_size=40))
 async def test_any_sequence_ends_in_what_the_model_says(pool: asyncpg.Pool, sequence: list[tuple[Step, bool]]) -> None:
