@@ -87,6 +87,15 @@ class GuardedProtocol(HttpToolsProtocol):
         size = len(self.url) + sum(len(name) + len(value) for name, value in self.headers)
         return size > self._limits.max_header_bytes
 
+    def on_body(self, body: bytes) -> None:
+        """Keep the first piece as it came: uvicorn would copy it into a buffer, and out of it for the application."""
+        cycle: Any = self.cycle  # whose body is a bytearray, says uvicorn, which only ever adds to it
+        if not cycle.body:
+            cycle.body = b""
+        elif isinstance(cycle.body, bytes):
+            cycle.body = bytearray(cycle.body)  # of many small pieces, which a client can send, adding is to be cheap
+        super().on_body(body)
+
     def on_message_complete(self) -> None:
         self._deadline = None
         self._is_in_body = False

@@ -155,6 +155,21 @@ async def test_a_chunked_body_is_413_as_soon_as_it_is_too_large() -> None:
         line.close()
 
 
+@pytest.mark.parametrize("pause_after", [0, 1, 7_000])
+async def test_a_body_in_thousands_of_pieces_is_read_whole(pause_after: int) -> None:
+    text = "".join(f"{number} " for number in range(3_000))
+    body = json.dumps({"text": text}).encode()
+    chunks = [b"%x\r\n%b\r\n" % (len(piece), piece) for at in range(0, len(body), 2) if (piece := body[at : at + 2])]
+    async with serving() as served:
+        line = await served.connect()
+        await line.say(f"{HEAD}transfer-encoding: chunked\r\n\r\n".encode() + b"".join(chunks[:pause_after]))
+        await line.say(b"".join(chunks[pause_after:]) + b"0\r\n\r\n")
+        assert (await line.answer())[0] == 202
+        line.close()
+        (record,) = served.publisher.records
+    assert json.loads(record.value or b"")["turns"] == [{"role": "customer", "text": text}]
+
+
 async def test_a_client_that_asks_before_sending_too_much_is_told_not_to() -> None:
     async with serving() as served:
         line = await served.connect()
