@@ -1,6 +1,7 @@
 """The sweep over open connections: everything overdue is closed, and nobody waits for it."""
 
 import asyncio
+import time
 from dataclasses import dataclass
 
 from services.runtime.http_protocol import sweep_each
@@ -45,6 +46,13 @@ async def most_in_a_row(connections: Connections, swept: list[Connection]) -> in
 async def test_a_thousand_that_are_overdue_together_are_closed_a_few_at_a_time() -> None:
     connections = Connections()
     assert await most_in_a_row(connections, [Connection(connections)] * 1000) <= 50
+
+
+async def test_others_have_more_time_than_the_closing_of_a_thousand() -> None:
+    connections = Connections()
+    began = time.monotonic()
+    await sweep_each([Connection(connections)] * 1000, 5.0)
+    assert time.monotonic() - began >= 0.1  # closing takes half of it
 
 
 async def test_ten_thousand_that_rest_are_looked_at_in_parts() -> None:
