@@ -3,7 +3,7 @@
 import asyncio
 import os
 import signal
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from schemas.outcome import Outcome
@@ -46,7 +46,7 @@ def _dies(death: _Death) -> None:
         death.reached("sent")
         return await answer
 
-    async def answered(outbox: Outbox, outcomes: Iterable[tuple[Arrival, Outcome]]) -> None:
+    async def answered(outbox: Outbox, outcomes: Sequence[tuple[Arrival, Outcome]]) -> None:
         death.reached("answered")
         await deliver_all(outbox, outcomes)
         death.reached("acknowledged")  # in this process; what Kafka knows of it is half a second older
