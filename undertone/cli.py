@@ -2,7 +2,8 @@
 
 Exit codes: 0 done, 1 something went wrong (one sentence on standard error says what), 2 used wrongly,
 3 nothing runs here (`status`), 70 a bug, 130 interrupted. Whoever closes the pipe that a command writes to (`| head`)
-has seen enough: 0. Nothing that a person can cause shows a stack trace.
+has seen enough: 0. Output that was closed from the start (`>&-`) goes nowhere. Nothing that a person can cause shows a
+stack trace.
 """
 
 import importlib
@@ -17,6 +18,7 @@ from typing import Any
 import typer
 from typer.core import TyperCommand, TyperGroup
 
+from undertone import standard_streams
 from undertone.console import complain
 from undertone.errors import OF_THE_MACHINE, CommandError
 
@@ -150,6 +152,7 @@ def build_app() -> TyperGroup:
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command line and return its exit code."""
+    standard_streams.prepare()
     group = build_app()
     # Libraries log what they will retry by themselves; a person is told once, by the command.
     logging.getLogger().addHandler(logging.NullHandler())

@@ -100,6 +100,14 @@ def words(text: str, style: str = "") -> Text:
     return Text(harmless_paragraphs(text), style=style)
 
 
+def is_json_escaped() -> bool:
+    """Whether JSON of results is written in ASCII.
+
+    To a terminal, since it obeys some characters, and in an encoding that may not hold all of them.
+    """
+    return sys.stdout.isatty() or not output().encoding.startswith("utf")
+
+
 def is_terminal() -> bool:
     """Whether a person watches the progress."""
     return progress_output().is_terminal

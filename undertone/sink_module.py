@@ -7,11 +7,13 @@ import os
 import runpy
 import sys
 
+from undertone import standard_streams
 from undertone.errors import OF_THE_MACHINE
 
 
 def main() -> None:
     """Run the module that the first argument names with the arguments after it."""
+    standard_streams.prepare()
     del sys.argv[0]
     try:
         try:

@@ -36,7 +36,7 @@ def ask_sink(module: str, *arguments: str) -> str:
     finished = subprocess.run(
         _command(module, arguments),
         check=False,
-        env=_environment_for(module, arguments),
+        env={**_environment_for(module, arguments), "PYTHONIOENCODING": "utf-8"},
         stdout=subprocess.PIPE,
         encoding="utf-8",
     )

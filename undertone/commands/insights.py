@@ -15,7 +15,7 @@ import typer
 from schemas.event import ID_PATTERN
 from services.runtime.settings import load_settings
 from undertone import settings as addresses
-from undertone.console import output
+from undertone.console import is_json_escaped, output
 from undertone.errors import CommandError, UsageProblem
 from undertone.read_api import NotFoundError, ReadApi
 from undertone.settings import CommandLineSettings
@@ -207,4 +207,4 @@ def _get(path: str, parameters: Mapping[str, object], url: str | None, key: str 
 
 
 def _print_json(answer: Mapping[str, Any]) -> None:
-    print(json.dumps(answer, indent=2, ensure_ascii=not output().encoding.startswith("utf")))  # noqa: T201 - for programs
+    print(json.dumps(answer, indent=2, ensure_ascii=is_json_escaped()))  # noqa: T201 - for programs

@@ -12,7 +12,7 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
-from undertone.console import confirm, new_output
+from undertone.console import confirm, is_json_escaped, new_output
 from undertone.embedded.background import start_in_background
 from undertone.embedded.display import show_next_steps, show_running, show_status
 from undertone.embedded.errors import AlreadyRunningError, NotRunningError
@@ -163,7 +163,7 @@ def status(
     silence_client_log()
     found = asyncio.run(gather_status(load_stack_settings(home=home).home, api_key))
     if as_json:
-        sys.stdout.write(json.dumps(dataclasses.asdict(found), indent=2, ensure_ascii=False) + "\n")
+        sys.stdout.write(json.dumps(dataclasses.asdict(found), indent=2, ensure_ascii=is_json_escaped()) + "\n")
     else:
         show_status(new_output(), found)
     raise typer.Exit(found.exit_code)

@@ -7,7 +7,7 @@ from typing import Annotated, Any
 import typer
 
 from schemas.subjects import subject_registry
-from undertone.console import output, tell
+from undertone.console import is_json_escaped, output, tell
 from undertone.sink_process import ask_sink
 from undertone.times import parse_moment
 from undertone.views.subjects import subjects_table, unknown_table
@@ -59,4 +59,4 @@ def suggest(
 
 
 def _print_json(members: Any) -> None:
-    print(json.dumps(members, indent=2, ensure_ascii=not output().encoding.startswith("utf")))  # noqa: T201 - for programs
+    print(json.dumps(members, indent=2, ensure_ascii=is_json_escaped()))  # noqa: T201 - for programs

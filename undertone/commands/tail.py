@@ -10,7 +10,7 @@ from typing import Annotated
 import typer
 
 from services.runtime.kafka import KafkaConnection
-from undertone.console import output
+from undertone.console import is_json_escaped, output
 from undertone.settings import load_kafka_settings
 from undertone.topic_tools.decoding import Decoded, Wanted, as_members, decoded
 from undertone.topic_tools.lines import line_of
@@ -103,7 +103,7 @@ class _Printer:
         if self._as_json:
             members = as_members(one, with_words=self._with_words)
             # Non-ASCII characters are escaped on a terminal: some of them are orders to it.
-            print(json.dumps(members, ensure_ascii=sys.stdout.isatty()))  # noqa: T201 - for programs
+            print(json.dumps(members, ensure_ascii=is_json_escaped()))  # noqa: T201 - for programs
         elif self._is_terminal:
             output().print(line_of(one, with_words=self._with_words), no_wrap=True, overflow="ellipsis")
         else:

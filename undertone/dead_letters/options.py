@@ -1,7 +1,6 @@
 """Options that the commands on dead letters share, and the API that they speak to."""
 
 import json
-import sys
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from enum import StrEnum
@@ -11,6 +10,7 @@ import typer
 
 from services.runtime.settings import load_settings
 from undertone import settings as addresses
+from undertone.console import is_json_escaped
 from undertone.dead_letters.api import DeadLetterApi
 from undertone.settings import CommandLineSettings
 
@@ -55,5 +55,4 @@ def open_api(url: str | None, key: str | None) -> Iterator[DeadLetterApi]:
 
 
 def print_json(members: Mapping[str, Any]) -> None:
-    # Non-ASCII characters are escaped on a terminal: some of them are orders to it.
-    print(json.dumps(members, indent=2, ensure_ascii=sys.stdout.isatty()))  # noqa: T201 - for programs
+    print(json.dumps(members, indent=2, ensure_ascii=is_json_escaped()))  # noqa: T201 - for programs
