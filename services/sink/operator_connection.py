@@ -3,6 +3,7 @@
 What an operator can cause ends as CannotAnswer, whose text is the one sentence that the command prints.
 """
 
+import errno
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any
@@ -12,6 +13,8 @@ import asyncpg
 from services.sink.failures import SERIALIZATION, is_unavailable
 
 _CONNECT_SECONDS = 10
+_OF_FILES = {errno.ENOSPC, errno.EDQUOT, errno.EIO, errno.EFBIG, errno.EROFS, errno.EBADF}
+"""Errors of writing an answer, which no connection gives."""
 
 
 class CannotAnswer(Exception):  # noqa: N818 - it names what happened; the message is for the operator
@@ -35,6 +38,8 @@ async def operator_connection(database_url: str) -> AsyncIterator[Any]:
     except BrokenPipeError:  # whoever read the answer has closed it: that says nothing about Postgres
         raise
     except Exception as error:
+        if isinstance(error, OSError) and error.errno in _OF_FILES:
+            raise
         if not (is_unavailable(error) or isinstance(error, SERIALIZATION)):
             raise
         raise CannotAnswer(f"Postgres gave up ({type(error).__name__}): try again") from error

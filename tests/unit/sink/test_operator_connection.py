@@ -1,5 +1,6 @@
 """What an operator hears when Postgres ends a command."""
 
+import errno
 from typing import Any
 
 import asyncpg
@@ -11,6 +12,8 @@ from services.sink.operator_connection import CannotAnswer
 ENDED_BETWEEN_STATEMENTS = asyncpg.InternalClientError(
     "cannot switch to state 15; another operation (2) is in progress"
 )
+
+FULL_DISK = OSError(errno.ENOSPC, "No space left on device")
 
 
 class FakeConnection:
@@ -55,7 +58,12 @@ async def test_an_outage_in_the_middle_of_a_command_is_one_sentence(
 
 @pytest.mark.parametrize(
     "error",
-    [asyncpg.InternalClientError("got result for unknown protocol state 3"), BrokenPipeError(), KeyError("a bug")],
+    [
+        asyncpg.InternalClientError("got result for unknown protocol state 3"),
+        BrokenPipeError(),
+        KeyError("a bug"),
+        FULL_DISK,
+    ],
 )
 async def test_what_is_no_outage_stays_what_it_is(error: Exception, connection: FakeConnection) -> None:
     with pytest.raises(type(error)):
