@@ -18,6 +18,7 @@ from undertone.dead_letters.options import AsJson, Key, Url, Yes, print_json
 from undertone.errors import CommandError, UsageProblem
 from undertone.replay.job import Setup
 from undertone.settings import api_key, load_kafka_settings, read_api_url
+from undertone.stopping import terminated_as_interrupted
 from undertone.times import parse_moment
 from undertone.versions.api import Incomplete, Versions, VersionsApi, is_live, is_retired
 from undertone.versions.catching_up import CatchingUp, How, Paused
@@ -141,7 +142,8 @@ def promote(  # noqa: PLR0917 - typer reads options from parameters
         catching_up = CatchingUp(setup, api, _name(version), How(is_agreed=yes, rate=rate))
         promoting = Promoting(api, version, catching_up)
         try:
-            asyncio.run(promoting.run(now=now))
+            with terminated_as_interrupted():
+                asyncio.run(promoting.run(now=now))
         except (Paused, KeyboardInterrupt) as stopped:
             tell(promoting.stopped())
             raise typer.Exit(EXIT_INTERRUPTED) from stopped
@@ -187,8 +189,9 @@ def retire(
 ) -> None:
     """Hide it at once, and delete what it found. Neither the active version nor one on trial can be retired.
 
-    What waits for it on the replay lane is not analysed any more. One that never had anything leaves the list. With
-    --now also one that nothing is known under is retired, so that the replay lane does not wait for it.
+    What waits for it on the replay lane is not analysed any more. With --now also one that nothing is known under is
+    retired, so that the replay lane does not wait for it; retired once more, one that never had anything leaves the
+    list.
     """
     with _open_api(url, key) as api:
         found = api.all_versions().of(_name(version))
@@ -213,7 +216,8 @@ def retire(
         what = "was retired before."
     elif found is None:
         what = (
-            "is retired: what waits for it on the replay lane is not analysed. Retire it again to take it off the list."
+            f"is retired: what waits for it on the replay lane is not analysed. `undertone versions retire {version}` "
+            f"takes it off the list, once nothing for it waits there any more."
         )
     else:
         what = "is retired. What it found is deleted in the background; what is asked for under it is not analysed."

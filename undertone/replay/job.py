@@ -133,10 +133,12 @@ async def _stoppable() -> AsyncIterator[asyncio.Event]:
     """An event that Ctrl-C and SIGTERM set; a second Ctrl-C ends the process at once."""
     loop = asyncio.get_running_loop()
     stop = asyncio.Event()
+    before = signal.getsignal(signal.SIGTERM)
 
     def release() -> None:
         for number in _SIGNALS:
             loop.remove_signal_handler(number)
+        signal.signal(signal.SIGTERM, before)  # the loop leaves it at its default, which ends a process in silence
 
     def ask() -> None:
         stop.set()

@@ -2,7 +2,9 @@
 
 import asyncio
 import json
+import signal
 from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -13,6 +15,7 @@ from rich.console import Console, RenderableType
 from undertone import cli
 from undertone.commands import versions
 from undertone.errors import CommandError
+from undertone.replay import job
 from undertone.versions.api import Incomplete, Versions, VersionsApi
 from undertone.versions.catching_up import How, Paused
 from undertone.versions.promoting import Promoting
@@ -160,6 +163,9 @@ class Stage:
     def all_versions(self) -> Versions:
         return Versions(self.versions)
 
+    def persisting(self) -> AbstractContextManager[None]:
+        return nullcontext()
+
     def decide(self, what: str, *, now: bool | None = None) -> dict[str, Any]:
         self.said.append(f"{what} now={now}")
         (mine,) = [one for one in self.versions["versions"] if one["analysis_version"] == "new"] or [{}]
@@ -275,6 +281,31 @@ def test_ctrl_c_while_a_promotion_waits_is_one_line_that_says_how_things_stand(
     shown = capsys.readouterr()
     assert "Live traffic is still analysed under both" in shown.out
     assert shown.err == ""
+
+
+@pytest.mark.parametrize("has_sent", [False, True])
+def test_whatever_terminates_a_promotion_is_told_what_ctrl_c_is_told(
+    posted: list[str], has_sent: bool, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    async def wait(promoting: Promoting, *, now: bool) -> None:
+        promoting.is_begun = promoting.is_on_trial = not now
+        if has_sent:
+            async with job._stoppable():
+                """A round of replays has come to its end."""
+        signal.raise_signal(signal.SIGTERM)
+        await asyncio.Event().wait()
+
+    def outlive(*_: object) -> None:
+        raise AssertionError("it would have ended in silence")
+
+    monkeypatch.setattr(Promoting, "run", wait)
+    before = signal.signal(signal.SIGTERM, outlive)
+    try:
+        assert cli.main(["versions", "promote", "new"]) == cli.EXIT_INTERRUPTED
+        assert signal.getsignal(signal.SIGTERM) is outlive
+    finally:
+        signal.signal(signal.SIGTERM, before)
+    assert "Live traffic is still analysed under both" in capsys.readouterr().out
 
 
 def test_an_answer_that_is_no_decision_is_one_sentence() -> None:
