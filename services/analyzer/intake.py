@@ -133,7 +133,9 @@ class Intake:
             missing = [version for version in wanted if version not in self._versions.known]
             if not missing:
                 return wanted
-            if not await self._hold(record, place, describe_missing(missing, self._versions.known)):
+            # Neither the active version nor one on trial can be retired: there only its engine helps.
+            way_out = Lane.LIVE if set(missing).intersection(self._versions.all) else self.lane
+            if not await self._hold(record, place, describe_missing(missing, self._versions.known, way_out)):
                 return ()
 
     def _let_go(self, place: RecordPlace, wanted: tuple[str, ...]) -> None:

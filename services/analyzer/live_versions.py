@@ -12,6 +12,7 @@ from collections.abc import Collection
 from typing import Final
 
 from schemas.analysis_control import ActiveVersionChanged
+from schemas.event import Lane
 from services.analyzer.pacing import Clocks
 
 REPEAT_SECONDS: Final = 86_400.0
@@ -80,10 +81,15 @@ class LiveVersions:
         return self._newest
 
 
-def describe_missing(missing: Collection[str], known: Collection[str]) -> str:
-    """Why records wait, and what ends it."""
+def describe_missing(missing: Collection[str], known: Collection[str], lane: Lane = Lane.LIVE) -> str:
+    """Why records wait, and what ends it; copies on the replay lane can be let go of, too."""
     names = " and ".join(version[:64] for version in missing)
     return (
         f"conversations are to be analysed under {names}, which this analyzer does not have (it has "
         f"{', '.join(sorted(known))}): name its engine in ANALYZER_FURTHER_ENGINES and start it again"
-    )
+    ) + (_let_go(missing) if lane is Lane.REPLAY else "")
+
+
+def _let_go(missing: Collection[str]) -> str:
+    commands = " and ".join(f"`undertone versions retire {version[:64]} --now`" for version in missing)
+    return f"; if the name is a mistake, {commands} lets go of what waits for it on the replay lane"

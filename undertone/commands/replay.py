@@ -162,10 +162,13 @@ async def _replay(setup: Setup, asked: Asked, how: _How, active: str | None, now
         say(not_found_line(asked, chosen))
     if how.is_dry_run or not how.is_agreed:
         await _show_price(setup, chosen, how, how.version or active)
+    lack = await asyncio.to_thread(setup.api.lack_of, how.version or active)
+    if lack is not None and (how.is_dry_run or how.is_agreed):
+        say(lack)
     if how.is_dry_run:
         return
     if not how.is_agreed:
-        confirm("Send them?", "Nothing was sent.")
+        confirm("Send them?" if lack is None else f"{lack} Send them all the same?", "Nothing was sent.")
     await write_down(setup, asked, chosen, Terms(how.name, how.version, how.rate, now))
     finish(await send(setup, how.name), is_json=how.is_json)
 

@@ -11,6 +11,7 @@ from schemas.event import Revision
 from undertone.errors import CommandError
 from undertone.ingest.http_sender import retry_after_seconds
 from undertone.read_api import ReadApi
+from undertone.versions.fleet import REPLAY_LANE, lack_of
 
 _EARLIEST = datetime(2000, 1, 1, tzinfo=UTC)
 _AHEAD = timedelta(minutes=10)
@@ -66,6 +67,10 @@ class ReplayApi(ReadApi):
     def live_versions(self) -> list[str]:
         """The versions that live traffic is analysed under."""
         return [one["analysis_version"] for one in self.get("/api/v1/versions")["versions"] if one["is_live"]]
+
+    def lack_of(self, version: str | None) -> str | None:
+        """What a replay under a version would wait for: not all analyzers have it; see `undertone.versions.fleet`."""
+        return None if version is None else lack_of(version, self.get("/api/v1/versions").get("analyzers"), REPLAY_LANE)
 
     def conversations_with_insights(self, filters: Mapping[str, str | None]) -> set[str]:
         """The ids of those whose current insight is so (sentiment, topic, analysis_version), of all times."""

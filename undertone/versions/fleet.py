@@ -1,4 +1,4 @@
-"""Whether the analyzers have the engine of a version, before somebody lets live traffic be analysed under it.
+"""Whether the analyzers have the engine of a version, before anything is to be analysed under it.
 
 The read API says what each analyzer has (services/sink/versioning/offers.py). Where it says nothing, as of older
 analyzers or while Kafka does not answer, nobody is warned.
@@ -9,14 +9,19 @@ from typing import Any
 
 from undertone.console import confirm, harmless, say
 
+LIVE_TRAFFIC = "live traffic"
+REPLAY_LANE = "the replay lane"
 _NAMED = 3
 _HELP = "(ANALYZER_FURTHER_ENGINES)"
 
 Analyzers = Sequence[Mapping[str, Any]]
 
 
-def lack_of(version: str, analyzers: Analyzers | None) -> str | None:
-    """What live traffic would wait for under a version, as one sentence; None when it would not, as far as is known."""
+def lack_of(version: str, analyzers: Analyzers | None, waiting: str = LIVE_TRAFFIC) -> str | None:
+    """What live traffic would wait for under a version, as one sentence; None when it would not, as far as is known.
+
+    `waiting` names what else would wait, such as the replay lane.
+    """
     if not analyzers:
         return None
     having = [one for one in analyzers if version in one["analysis_versions"]]
@@ -24,14 +29,14 @@ def lack_of(version: str, analyzers: Analyzers | None) -> str | None:
     late = [one for one in having if one["is_overdue"]]
     lacking = [one for one in analyzers if one not in having and not one["is_overdue"]]
     if heard_of:
-        return _of_some(version, lacking) if lacking else None
+        return _of_some(version, lacking, waiting) if lacking else None
     if late:
         return (
             f"{_names(late)}, which {_verb(late, 'has', 'have')} {version}, {_verb(late, 'was', 'were')} last heard of "
-            f"{_minutes(late)} ago, and nothing else has it: without it live traffic waits {_HELP}."
+            f"{_minutes(late)} ago, and nothing else has it: without it {waiting} waits {_HELP}."
         )
     if lacking:
-        return f"No analyzer has {version}: live traffic waits until the analyzers are started with it {_HELP}."
+        return f"No analyzer has {version}: {waiting} waits until the analyzers are started with it {_HELP}."
     return None
 
 
@@ -45,14 +50,14 @@ def agree_to(lack: str | None, *, is_agreed: bool) -> None:
         confirm(f"{lack} Go on all the same?", "Nothing was changed.")
 
 
-def _of_some(version: str, lacking: Analyzers) -> str:
+def _of_some(version: str, lacking: Analyzers, waiting: str) -> str:
     if len(lacking) == 1:
         return (
-            f"{_names(lacking)} does not have {version}: its part of live traffic waits until it is started with it "
+            f"{_names(lacking)} does not have {version}: its part of {waiting} waits until it is started with it "
             f"{_HELP}."
         )
     return (
-        f"{_names(lacking)} do not have {version}: their part of live traffic waits until they are started with it "
+        f"{_names(lacking)} do not have {version}: their part of {waiting} waits until they are started with it "
         f"{_HELP}."
     )
 

@@ -6,6 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from schemas.analysis_control import ActiveVersionChanged
+from schemas.event import Lane
 from services.analyzer.live_versions import REPEAT_SECONDS, LiveVersions, describe_missing
 from tests.unit.analyzer.fakes import FakeClock
 
@@ -42,6 +43,10 @@ def test_a_version_that_no_engine_has_is_named_with_what_gives_it() -> None:
     said = describe_missing(versions.missing, versions.known)
     assert "grok-5-p1" in said
     assert "ANALYZER_FURTHER_ENGINES" in said
+    assert "retire" not in said, "live traffic is let go of by nobody"
+    held = describe_missing(versions.missing, versions.known, Lane.REPLAY)
+    assert held.startswith(said)
+    assert "`undertone versions retire grok-5-p1 --now` lets go" in held
     versions.apply(_decision(OWN), 1)
     assert not versions.missing
 
