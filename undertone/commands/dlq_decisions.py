@@ -95,7 +95,7 @@ def _decide(  # noqa: PLR0917 - the options of a command
     yes: bool,
     as_json: bool,
 ) -> None:
-    decision = {"selection": selection, "note": note, "done_by": _who()}
+    decision: dict[str, object] = {"selection": selection, "note": note, "done_by": _who()}
     with open_api(url, key) as api:
         preview = api.post(f"{PATH}/{what}", {**decision, "dry_run": True})
         if _count(preview) < _asked_for(selection):
@@ -110,9 +110,13 @@ def _decide(  # noqa: PLR0917 - the options of a command
         # Asked although nothing waits: what an interrupted redrive left is settled by it.
         if _count(preview) and not yes:
             confirm(f"{verb}?")
+        if "as_of" in preview:  # what is buried from then on nobody has agreed to; older read APIs do not say it
+            decision["as_of"] = preview["as_of"]
         with _progress(_count(preview)) as report:
             totals = carry_out(lambda body: api.post(f"{PATH}/{what}", body), decision, report)
     _print_totals(totals, as_json=as_json)
+    if _count(preview) and not (totals.done or totals.refused or as_json):
+        output().print("Nothing of it waits any more: somebody else was faster.")
 
 
 def _asked_for(selection: Mapping[str, object]) -> int:

@@ -21,6 +21,7 @@ from services.sink.endpoints.answers import json_answer
 from services.sink.endpoints.context import ReadContext
 from services.sink.endpoints.dead_letters import PREFIX, Fingerprint, Name
 from services.sink.failures import SERIALIZATION, is_unavailable
+from services.sink.reads.members import time_text
 from services.sink.redriving.actions import Action, ForeignAction, Pile, drop, preview
 from services.sink.redriving.redriver import AlreadyRunning, Redriver, Unsettled
 from services.sink.redriving.selection import Selection
@@ -98,6 +99,9 @@ class Decision(BaseModel):
     selection: SelectedLetters
     action_id: UUID = Field(default_factory=uuid4, description="Chosen by the client, so that it can be repeated.")
     dry_run: bool = Field(default=False, description="Say what would be done, and do nothing.")
+    as_of: _Moment | None = Field(
+        default=None, description="Of these letters only those stored by then; a dry run states its moment."
+    )
     note: _Words = Field(default="", max_length=300, description="Why; kept in the history.")
     done_by: _Words | None = Field(
         default=None, min_length=1, max_length=128, description="Who; the API key's name counts when one is shown."
@@ -106,7 +110,7 @@ class Decision(BaseModel):
     def action(self, kind: Literal["redrive", "drop"], caller: ApiKey) -> Action:
         """The decision with the name of who made it."""
         name = (self.done_by or caller.name) if caller.name == ANONYMOUS else caller.name
-        return Action(self.action_id, kind, self.selection.selection(), name, self.note)
+        return Action(self.action_id, kind, self.selection.selection(), name, self.note, self.as_of)
 
 
 class Redrive(Decision):
@@ -167,11 +171,12 @@ def redrives_router(context: ReadContext, redriver: Redriver, pool: asyncpg.Pool
 
 async def _preview(context: ReadContext, action: Action) -> Response:
     async with context.database.snapshot() as connection:
-        piles = await preview(connection, action)
+        as_of, piles = await preview(connection, action)
     return json_answer(
         {
             "action_id": str(action.action_id),
             "dry_run": True,
+            "as_of": time_text(as_of),
             "would_redrive" if action.kind == "redrive" else "would_drop": sum(
                 pile.letters for pile in piles if pile.is_sendable or action.kind == "drop"
             ),

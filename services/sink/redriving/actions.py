@@ -24,13 +24,17 @@ class ForeignAction(Exception):  # noqa: N818 - it names what was met, as house 
 
 @dataclass(frozen=True, slots=True)
 class Action:
-    """A decision; repeating it with the same id goes on with it."""
+    """A decision; repeating it with the same id goes on with it.
+
+    `as_of` is the moment at which its letters were counted for the person who decided: later ones are not meant.
+    """
 
     action_id: UUID
     kind: Literal["redrive", "drop"]
     selection: Selection
     done_by: str
     note: str = ""
+    as_of: datetime | None = None
 
     @property
     def selection_json(self) -> str:
@@ -72,16 +76,18 @@ def open_conditions(action: Action, started_at: datetime) -> tuple[Conditions, d
     conditions = Conditions()
     action.selection.add_to(conditions)
     return conditions, {
-        "started_at": conditions.bind(started_at),
+        "stored_until": conditions.bind(min(started_at, action.as_of or started_at)),
         "action_id": conditions.bind(action.action_id),
     }
 
 
-async def preview(database: Any, action: Action) -> list[Pile]:
-    """What the action would deal with now. Changes nothing."""
-    conditions, places = open_conditions(action, await action.started_at(database))
+async def preview(database: Any, action: Action) -> tuple[datetime, list[Pile]]:
+    """What the action would deal with now, and the moment as of which that is so. Changes nothing."""
+    started_at = await action.started_at(database)
+    conditions, places = open_conditions(action, started_at)
     rows = await database.fetch(sql.PREVIEW.format(**places, conditions=conditions), *conditions.values)
-    return [Pile(row["origin_topic"], row["reason"], row["is_sendable"], row["letters"], row["bytes"]) for row in rows]
+    piles = [Pile(row["origin_topic"], row["reason"], row["is_sendable"], row["letters"], row["bytes"]) for row in rows]
+    return min(started_at, action.as_of or started_at), piles
 
 
 async def count_open(database: Any, action: Action, started_at: datetime) -> StillOpen:

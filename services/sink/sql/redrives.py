@@ -19,12 +19,13 @@ _NOT_ERASED = """NOT EXISTS (
         )"""
 
 _OPEN_TO = f"""{{conditions}}
-        AND d.state IN ('waiting', 'dropped') AND d.stored_at <= {{started_at}} AND {_NOT_ERASED}
+        AND d.state IN ('waiting', 'dropped') AND d.stored_at <= {{stored_until}} AND {_NOT_ERASED}
         AND NOT EXISTS (
             SELECT FROM dead_letter_steps s WHERE s.dead_letter_id = d.dead_letter_id AND s.action_id = {{action_id}}
         )"""
-"""Letters of a selection that an action has not dealt with. What failed after its start is not meant by it, else a
-record that fails again at once would be sent for ever."""
+"""Letters of a selection that an action has not dealt with. What failed after its start, or after the
+moment at which its letters were counted, is not meant by it, else a record that fails again at once would be sent for
+ever, or by the next redrive that somebody had agreed to before."""
 
 PREVIEW = f"""
     SELECT d.origin_topic, d.reason, ({SENDABLE}) AS is_sendable, count(*) AS letters,
@@ -35,7 +36,8 @@ PREVIEW = f"""
 
 ACTION = "SELECT kind, selection, started_at FROM dead_letter_actions WHERE action_id = $1"
 
-NOW = "SELECT clock_timestamp()"
+NOW = "SELECT now()"
+"""When the transaction began: what it cannot see yet was stored later, or is just being stored."""
 
 BEGIN = """
     INSERT INTO dead_letter_actions AS a

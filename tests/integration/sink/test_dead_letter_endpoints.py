@@ -132,6 +132,24 @@ async def test_a_dry_run_counts_and_changes_nothing(client: httpx.AsyncClient, r
     assert (await get(client, "/actions"))["actions"] == []
 
 
+@pytest.mark.parametrize(
+    ("what", "done", "would"), [("redrives", "redriven", "would_redrive"), ("drops", "dropped", "would_drop")]
+)
+async def test_what_is_buried_after_the_letters_were_counted_is_not_meant(
+    client: httpx.AsyncClient, resources: Resources, what: str, done: str, would: str
+) -> None:
+    await keep(resources.write_pool, [a_letter(number) for number in range(5)])
+    first, second = [await decide(client, what, EVERYTHING, dry_run=True) for _ in range(2)]
+    assert (first[would], second[would]) == (5, 5)
+    assert (await decide(client, what, EVERYTHING, as_of=first["as_of"]))[done] == 5
+    await keep(resources.write_pool, [a_letter(number) for number in range(100, 105)])  # they failed again
+    answer = await decide(client, what, EVERYTHING, as_of=second["as_of"])
+    assert (answer[done], answer["remaining"]) == (0, 0)
+    assert (await decide(client, what, EVERYTHING, dry_run=True, as_of=second["as_of"]))[would] == 0
+    assert (await decide(client, what, EVERYTHING))[done] == 5
+    assert len((await get(client, "/actions"))["actions"]) == 2
+
+
 async def test_every_letter_is_meant_only_when_it_is_said(client: httpx.AsyncClient) -> None:
     for selection in ({}, {"state": "dropped"}):
         answer = await client.post(f"{PATH}/redrives", json={"selection": selection})

@@ -209,7 +209,8 @@ async def test_only_what_is_selected_is_sent_and_a_preview_says_how_many(
     await keep(resources.write_pool, [a_letter(1), a_letter(2, topic=ANALYZED), *poison])
     action = an_action(selection)
     async with resources.write_pool.acquire() as connection:
-        assert sum(pile.letters for pile in await preview(connection, action)) == count
+        _, piles = await preview(connection, action)
+        assert sum(pile.letters for pile in piles) == count
     assert await states(resources.write_pool) == {"waiting": 4}
     assert (await redriver_of(resources).redrive(action, 100)).sent == count
 
