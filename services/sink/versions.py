@@ -2,8 +2,12 @@
 
 The first version ever seen becomes active. Later a version that live traffic comes under for the first time becomes
 active: the operator switched the engine. That ends with the first decision of a person (versioning/): from then on
-only people activate versions. A conversation's status follows the active version, or else the latest one that was
-active before: what the engine of yesterday finished stays finished.
+only people activate versions.
+
+A conversation's status follows the active version. While that is catching up with what came before it was activated,
+and as long as traffic decides, it follows the latest one that was active before instead, where the active one has no
+outcome: what the engine of yesterday finished stays finished, and is counted as missing. Afterwards an outcome under
+another version finishes nothing.
 """
 
 from collections.abc import Iterable, Sequence
@@ -34,7 +38,7 @@ class Awaited:
 class KnownVersions:
     """The ids of all versions by name, but for retired ones.
 
-    `followed` are those that are or were active, the active one first.
+    `followed` are those that statuses follow, the active one first.
     """
 
     ids: VersionIds
@@ -43,12 +47,17 @@ class KnownVersions:
     retired: VersionIds = field(default_factory=dict)
     awaited: Sequence[Awaited] = ()
     is_catching_up: bool = False
-    """Whether the active version was promoted although it lacked conversations, and may lack some still."""
+    """Whether the active version may lack conversations that came before it was activated."""
 
     def name_of(self, version_id: int) -> str:
         """The name of a version that is known, retired or not."""
         named = (name for ids in (self.ids, self.retired) for name, known_id in ids.items() if known_id == version_id)
         return next(named)
+
+    @property
+    def may_lack_some(self) -> bool:
+        """Whether conversations may be finished under an earlier version alone."""
+        return self.is_catching_up or len(self.followed) > 1
 
     @property
     def all_ids(self) -> VersionIds:
@@ -63,7 +72,7 @@ async def read_versions(connection: Any) -> KnownVersions:
     active = next((row for row in kept if row["state"] == "active"), None)
     return KnownVersions(
         ids={row["name"]: row["version_id"] for row in kept},
-        followed=[row["version_id"] for row in kept if row["activated_at"] is not None],
+        followed=[row["version_id"] for row in kept if row is active or _is_followed(row, active)],
         active=active and active["name"],
         retired={row["name"]: row["version_id"] for row in rows if row["state"] == "retired"},
         awaited=[
@@ -73,6 +82,15 @@ async def read_versions(connection: Any) -> KnownVersions:
         ],
         is_catching_up=active is not None and active["is_catching_up"],
     )
+
+
+def _is_followed(earlier: Any, active: Any) -> bool:
+    """Whether statuses follow a version that was active before.
+
+    `live_since` is null while traffic decides, and until the analyzers were told of a promotion.
+    """
+    is_superseded = active is not None and active["live_since"] is not None and not active["is_catching_up"]
+    return earlier["activated_at"] is not None and not is_superseded
 
 
 async def note_seen(connection: Any, known: KnownVersions, batch: Batch) -> None:

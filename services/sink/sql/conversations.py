@@ -121,8 +121,8 @@ CONVERSATIONS = f"""
 """
 """Accept postings with new words, let the status follow the outcomes, and move the counts with them.
 
-The status follows the active version, or else one that was active before ($16, in this order). $14: conversations
-whose words changed within the batch; $15: conversations with outcomes in the batch.
+The status follows the active version, or else one of those before it that are followed ($16, in this order). $14:
+conversations whose words changed within the batch; $15: conversations with outcomes in the batch.
 """
 
 STARTED = f"""

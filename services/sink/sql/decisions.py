@@ -31,9 +31,10 @@ END_TRIAL = """
 
 PROMOTE = """
     UPDATE analysis_versions
-    SET state = 'active', activated_at = clock_timestamp(), is_on_trial = false, is_catching_up = $2
+    SET state = 'active', activated_at = clock_timestamp(), is_on_trial = false, is_catching_up = true
     WHERE name = $1
 """
+"""It catches up even where it lacks nothing: what is under way, the sinks may not have stored yet."""
 
 RETIRE = """
     UPDATE analysis_versions SET state = 'retired', retired_at = clock_timestamp(), emptied_at = NULL,
@@ -69,7 +70,18 @@ UNDER_WAY = """
 """
 """Conversations without an outcome that came before the analyzers were told of the active version."""
 
-CAUGHT_UP = "UPDATE analysis_versions SET is_catching_up = false WHERE name = $1 AND is_catching_up"
+IS_SETTLED = """
+    SELECT a.live_since < now() - make_interval(secs => $1) AND NOT EXISTS (
+        SELECT FROM conversations c WHERE c.unfinished_since IS NOT NULL
+            AND c.revision_ms <= (extract(epoch FROM a.live_since) + $1) * 1000
+    )
+    FROM analysis_versions a WHERE a.state = 'active' AND a.live_since IS NOT NULL
+"""
+"""Whether all is finished that an analyzer may have begun before it was told of the active version; of $1 seconds more,
+since analyzers hear of it, and sinks store, a moment later."""
+
+BEHIND = "UPDATE analysis_versions SET is_catching_up = true WHERE name = $1 AND state = 'active'"
+CAUGHT_UP = "UPDATE analysis_versions SET is_catching_up = false WHERE name = $1 AND state = 'active'"
 
 WHOLE_TABLES = """
     SET LOCAL enable_seqscan = on; SET LOCAL enable_hashjoin = on; SET LOCAL enable_mergejoin = on;
@@ -85,8 +97,8 @@ FOLLOW = f"""
             AND (o.revision_ms, o.revision_offset) >= (c.revision_ms, c.revision_offset){RETURN_STATUS}
     ){COUNT_STATUS}
 """
-"""Let every status follow a version ($1) that is active from now on. What has no outcome under it stays as it is: it
-follows the versions that were active before. Only statuses that differ are written."""
+"""Let every status follow a version ($1) that is active from now on. What has no outcome under it stays as it is: the
+version is catching up. Only statuses that differ are written."""
 
 TO_ANNOUNCE = """
     SELECT decision, kind, subject, active_version, trial_versions, decided_at, decided_by, note, announced_at,

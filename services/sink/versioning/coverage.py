@@ -149,7 +149,7 @@ async def missing_under(connection: Any, known: KnownVersions, version: str | No
     """
     if version is None or version != known.active:
         return None
-    return await count_missing(connection, known.ids[version]) if known.is_catching_up else 0
+    return await count_missing(connection, known.ids[version]) if known.may_lack_some else 0
 
 
 async def count_missing(connection: Any, version_id: int) -> int:

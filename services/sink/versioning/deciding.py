@@ -116,7 +116,7 @@ class Decisions:
                 missing=version.missing,
             )
         await connection.execute(versions_sql.DEACTIVATE, version.name)
-        await connection.execute(sql.PROMOTE, version.name, bool(version.missing + version.in_flight))
+        await connection.execute(sql.PROMOTE, version.name)
         moved = await connection.fetchval(sql.FOLLOW, version.version_id, timeout=_FLIP_SECONDS)
         decision = await _note(connection, kind, version.name, by)
         before = standings.active and standings.active.name

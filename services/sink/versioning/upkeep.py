@@ -16,7 +16,7 @@ from services.sink.sql import decisions as decisions_sql
 from services.sink.sql import removals, versions
 from services.sink.sql import retirement as sql
 from services.sink.stopping import pause
-from services.sink.versioning.coverage import count_missing
+from services.sink.versioning.coverage import IN_FLIGHT_SECONDS, count_missing
 from services.sink.versions import read_versions
 
 _log = get_logger(__name__)
@@ -34,6 +34,7 @@ class Upkeep:
     def __init__(self, pool: asyncpg.Pool, stop: asyncio.Event) -> None:
         self._pool = pool
         self._stop = stop
+        self._is_looked_at = False
 
     async def run(self) -> None:
         """Work until told to stop."""
@@ -41,6 +42,9 @@ class Upkeep:
 
     async def _pass(self) -> None:
         await self.fold()
+        if not self._is_looked_at:
+            await self.note_behind()
+            self._is_looked_at = True
         await self.note_caught_up()
         await self.empty_retired()
 
@@ -50,14 +54,27 @@ class Upkeep:
             if await connection.fetchval(coverage_sql.LOCK_FOLD):
                 await connection.execute(coverage_sql.FOLD)
 
-    async def note_caught_up(self) -> None:
-        """Say of a version that was promoted early when it lacks nothing any more."""
+    async def note_behind(self) -> None:
+        """Say of the active version that it is catching up when it lacks something that an earlier one finished.
+
+        Releases before this one let an earlier version finish what came after it was replaced, too, and said nothing.
+        """
         async with self._pool.acquire() as connection, connection.transaction(isolation="repeatable_read"):
             known = await read_versions(connection)
-            if not known.is_catching_up or known.active is None:
+            if known.active is None or known.is_catching_up:
                 return
-            if await count_missing(connection, known.ids[known.active]) == 0:
-                await connection.execute(decisions_sql.CAUGHT_UP, known.active)
+            if await count_missing(connection, known.ids[known.active]):
+                await connection.execute(decisions_sql.BEHIND, known.active)
+
+    async def note_caught_up(self) -> None:
+        """Say of the active version that it lacks nothing any more, and that nothing is under way to an earlier one."""
+        async with self._pool.acquire() as connection, connection.transaction(isolation="repeatable_read"):
+            if await _has_caught_up(connection) is None:
+                return
+        async with self._pool.acquire() as connection, connection.transaction():
+            await connection.execute(versions.LOCK)  # a writer may just be finishing something by the old rule
+            if (caught_up := await _has_caught_up(connection)) is not None:
+                await connection.execute(decisions_sql.CAUGHT_UP, caught_up)
 
     async def empty_retired(self) -> None:
         """Delete what is left under retired versions. Raises Stopped, and what asyncpg raises."""
@@ -87,6 +104,16 @@ class Upkeep:
             if not await connection.fetchval(sql.LOCK) or not await connection.fetchval(sql.STILL_RETIRED, version_id):
                 return None
             return await remove_page(connection, version_id, _CONVERSATIONS)
+
+
+async def _has_caught_up(connection: Any) -> str | None:
+    """The active version when it is to be said that it has caught up."""
+    known = await read_versions(connection)
+    if known.active is None or not known.is_catching_up:
+        return None
+    if await count_missing(connection, known.ids[known.active]):
+        return None
+    return known.active if await connection.fetchval(decisions_sql.IS_SETTLED, IN_FLIGHT_SECONDS) else None
 
 
 async def remove_page(connection: Any, version_id: int, limit: int) -> int:

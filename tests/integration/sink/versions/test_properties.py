@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from functools import partial
 from typing import Any
 
@@ -15,7 +16,11 @@ from schemas.event import Lane
 from schemas.outcome import Outcome
 from services.sink.recount import differing_cells
 from services.sink.rows import KIND_RANKS
+from services.sink.sql import decisions as sql
+from services.sink.versioning.coverage import missing_under
 from services.sink.versioning.deciding import Decisions, Refused
+from services.sink.versioning.upkeep import Upkeep
+from services.sink.versions import read_versions
 from tests.integration.sink.harness import Sink, failure, insight, posting, skip
 from tests.integration.sink.versions.world import WHO, World, at, name
 from tests.waiting import eventually
@@ -59,7 +64,15 @@ class Promote:
     now: bool
 
 
-Step = Post | Analyse | Promote
+@dataclass(frozen=True)
+class Settle:
+    """The analyzers were told long ago, and the background looks whether the active version has caught up."""
+
+
+TOLD = datetime.fromtimestamp(800, UTC)
+"""Before every posting: what is unfinished came after the analyzers were told."""
+
+Step = Post | Analyse | Promote | Settle
 conversations = st.integers(0, 2)
 steps = st.one_of(
     st.builds(Post, conversations, st.sampled_from("ab")),
@@ -71,6 +84,7 @@ steps = st.one_of(
         st.sampled_from(["completed", "completed", "failed", "skipped"]),
     ),
     st.builds(Promote, st.sampled_from([*VERSIONS, None]), st.booleans()),
+    st.builds(Settle),
 )
 
 
@@ -84,6 +98,17 @@ class Model:
     """By conversation and version the newest: the posting's number and the kind."""
     followed: list[str] = field(default_factory=list)
     known: set[str] = field(default_factory=set)
+    statuses: dict[int, str] = field(default_factory=dict)
+    is_decided: bool = False
+    is_told: bool = False
+    is_catching_up: bool = False
+
+    def post(self, conversation: int, number: int, words: str) -> None:
+        before = self.newest(conversation) if conversation in self.revisions else None
+        self.revisions.setdefault(conversation, []).append((number, words))
+        if self.newest(conversation) != before:
+            self.statuses[conversation] = "queued"
+            self.follow(conversation)
 
     def newest(self, conversation: int) -> int:
         """The number of the posting that last changed the words."""
@@ -98,10 +123,22 @@ class Model:
         number, kind = self.outcomes.get((conversation, version), (-1, ""))
         return kind if number >= self.newest(conversation) else None
 
-    def status(self, conversation: int) -> str:
-        """The active version's word, or else that of the one before."""
-        kinds = (self.kind(conversation, version) for version in self.followed)
-        return next((kind for kind in kinds if kind is not None), "queued")
+    def follow(self, conversation: int) -> None:
+        """The active version's word, or else that of the one before; once it has caught up, its word alone."""
+        followed = self.followed[:1] if self.is_told and not self.is_catching_up else self.followed
+        kinds = (self.kind(conversation, version) for version in followed)
+        if conversation in self.statuses:
+            self.statuses[conversation] = next(filter(None, kinds), self.statuses[conversation])
+
+    def missing(self) -> int:
+        """How many are finished, but not under the active version."""
+        finished = [one for one, status in self.statuses.items() if status != "queued"]
+        return sum(self.kind(one, self.followed[0]) is None for one in finished)
+
+    def settle(self) -> None:
+        if self.is_decided:
+            self.is_told = True
+            self.is_catching_up = self.is_catching_up and self.missing() > 0
 
     def counts(self, version: str) -> dict[str, int]:
         kinds = [self.kind(conversation, version) for conversation in self.revisions]
@@ -114,9 +151,16 @@ class Model:
         self.known.add(version)
         if not self.followed:
             self.followed.append(version)
+        self.follow(conversation)
 
     def promote(self, version: str) -> None:
+        if version == self.followed[0]:
+            return
         self.followed = [version, *(one for one in self.followed if one != version)]
+        self.is_decided, self.is_told, self.is_catching_up = True, False, True
+        for conversation in self.statuses:
+            if kind := self.kind(conversation, version):
+                self.statuses[conversation] = kind
 
     def refuses(self, step: Promote) -> bool:
         """Whether the decision must be refused; one that says what is so already changes nothing."""
@@ -152,7 +196,7 @@ def applied(world: World, model: Model, step: Step, number: int) -> Callable[[],
     """The step on the model, and what does the same to the sink; None when it makes no sense here."""
     match step:
         case Post(conversation, words):
-            model.revisions.setdefault(conversation, []).append((number, words))
+            model.post(conversation, number, words)
             return partial(world.sink.receive, posting(name(conversation), words, number, at=at(conversation)))
         case Analyse(conversation, back, version, kind):
             posted = model.revisions.get(conversation)
@@ -165,6 +209,15 @@ def applied(world: World, model: Model, step: Step, number: int) -> Callable[[],
             if (step.version is not None and step.version not in model.known) or not model.followed:
                 return None
             return decided(world, model, step)
+        case Settle():
+            model.settle()
+            return partial(settle, world)
+
+
+async def settle(world: World) -> None:
+    if await world.sink.pool.fetchrow(sql.TO_ANNOUNCE) is not None:
+        await world.announce(TOLD)
+    await Upkeep(world.sink.pool, asyncio.Event()).note_caught_up()
 
 
 def outcome_of(conversation: int, words: str, revision: int, version: str, kind: str) -> Outcome:
@@ -198,14 +251,23 @@ def decided(world: World, model: Model, step: Promote) -> Callable[[], Awaitable
 
 
 async def agrees(world: World, model: Model) -> None:
-    expected = {name(conversation): model.status(conversation) for conversation in model.revisions}
+    expected = {name(conversation): status for conversation, status in model.statuses.items()}
     assert await world.statuses() == expected
     standings = await world.standings()
     assert (standings.active.name if standings.active else None) == next(iter(model.followed), None)
+    if standings.active is not None:
+        assert (standings.active.missing, await counted_missing(world)) == (model.missing(), model.missing())
     for version in model.known:
         found = standings.of(version)
         assert found is not None
         assert {kind: getattr(found, kind) for kind in KIND_RANKS} == model.counts(version)
+
+
+async def counted_missing(world: World) -> int | None:
+    """What insights and trends say."""
+    async with world.sink.pool.acquire() as connection:
+        known = await read_versions(connection)
+        return await missing_under(connection, known, known.active)
 
 
 async def kill(pool: asyncpg.Pool, work: Callable[[], Awaitable[None]]) -> None:
