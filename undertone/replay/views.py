@@ -1,12 +1,21 @@
 """What the commands say of a replay."""
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any
 
+from rich.cells import cell_len
+from rich.console import Console, ConsoleOptions, Group, RenderableType, RenderResult
+from rich.padding import Padding
 from rich.table import Table
+from rich.text import Text
 
 from undertone.counting import counted
 from undertone.replay.plans import Replay, State
+
+_SHORTEST_SELECTION = 16
+"""What was asked for may be folded to so many characters before the table gives way to lines."""
+_WIDEST = 1_000
 
 
 def end_lines(replay: Replay) -> list[str]:
@@ -43,14 +52,49 @@ def standing(replay: Replay, *, is_held: bool) -> str:
     return replay.state.value
 
 
-def replays_table(found: list[tuple[Replay, str]]) -> Table:
-    """Every replay, newest last. What is copied from it goes on in the next line, and is never cut."""
+def replays_table(found: list[tuple[Replay, str]]) -> RenderableType:
+    """Every replay, newest last; names are never broken, for they are copied."""
+    return _Replays(found)
+
+
+@dataclass(frozen=True, slots=True)
+class _Replays:
+    """A table, or lines where the names would not fit into one."""
+
+    found: list[tuple[Replay, str]]
+
+    def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
+        """As the width allows; what was asked for may go on in the next line of a table."""
+        table = _table(self.found)
+        widest = max((cell_len(replay.asked) for replay, _ in self.found), default=0)
+        needed = table.__rich_measure__(console, options.update(max_width=_WIDEST)).maximum
+        fits = needed - max(0, widest - _SHORTEST_SELECTION) <= options.max_width
+        yield table if fits else Group(*(_in_lines(*one) for one in self.found))
+
+
+def _in_lines(replay: Replay, state: str) -> RenderableType:
+    left_out = sum(replay.left_out.values())
+    told = [
+        f"{replay.written:,} of {replay.selected:,} sent" + f", {left_out:,} left out" * bool(left_out),
+        f"under {replay.analysis_version or 'the active version'}, begun {_begun(replay)}",
+        f"selection: {replay.asked}",
+    ]
+    headline = Text(f"{replay.name}  {state}", overflow="fold")
+    details = (Padding(Text(line, overflow="fold"), (0, 0, 0, 2), expand=False) for line in told)
+    return Group(headline, *details)
+
+
+def _begun(replay: Replay) -> str:
+    return f"{replay.created_at[:16].replace('T', ' ')} UTC"
+
+
+def _table(found: list[tuple[Replay, str]]) -> Table:
     table = Table(box=None, pad_edge=False, padding=(0, 1, 0, 0), header_style="bold")
     for column in ("NAME", "STATE", "SENT", "OF", "LEFT OUT", "VERSION", "BEGUN", "SELECTION"):
         table.add_column(
             column,
             justify="right" if column in {"SENT", "OF", "LEFT OUT"} else "left",
-            no_wrap=column in {"STATE", "SENT", "OF"},
+            no_wrap=column != "SELECTION",
             overflow="fold",
         )
     for replay, state in found:
@@ -61,7 +105,7 @@ def replays_table(found: list[tuple[Replay, str]]) -> Table:
             f"{replay.selected:,}",
             f"{sum(replay.left_out.values()):,}",
             replay.analysis_version or "active",
-            replay.created_at[:16].replace("T", " "),
+            _begun(replay),
             replay.asked,
         )
     return table

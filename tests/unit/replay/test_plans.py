@@ -65,14 +65,34 @@ def test_a_name_that_is_taken_is_refused_with_what_can_be_done(tmp_path: Path, s
     assert ("resume" in str(refusal.value)) is not state.has_ended
 
 
-def test_names_in_the_list_are_never_cut() -> None:
-    replay = replace(a_replay("x" * 64), analysis_version="y" * 64, asked="--conversation " + "z" * 64)
-    console = Console(width=80, color_system=None)
+def listed(replay: Replay, width: int = 80) -> str:
+    console = Console(width=width, color_system=None)
     with console.capture() as captured:
         console.print(views.replays_table([(replay, "interrupted")]))
-    text = captured.get()
-    assert [text.count(letter) for letter in "xyz"] == [64, 64, 64]
+    return captured.get()
+
+
+@pytest.mark.parametrize("width", [80, 300])
+def test_names_in_the_list_are_never_broken(width: int) -> None:
+    text = listed(replace(a_replay("x" * 64), analysis_version="y" * 20, asked="--conversation " + "z" * 64), width)
+    assert "x" * 64 in text
+    assert "y" * 20 in text
+    assert text.count("z") == 64
     assert "interrupted" in text
+
+
+def test_the_name_that_a_replay_gets_by_itself_is_whole_on_80_columns() -> None:
+    replay = replace(
+        a_replay("20261121-233044-9f3c"), analysis_version="grok-4.3-p2", asked="--since 7d --channel chat"
+    )
+    assert "20261121-233044-9f3c" in listed(replay)
+    assert "grok-4.3-p2" in listed(replay)
+
+
+def test_short_replays_are_a_table_on_100_columns() -> None:
+    heading, line = listed(a_replay(), width=100).splitlines()
+    assert heading.startswith("NAME")
+    assert line.startswith("angry")
 
 
 def test_what_is_pending_is_neither_written_nor_left_out() -> None:
