@@ -57,14 +57,27 @@ def _headline(trends: Trends) -> Text:
 def sentiment_bars(counts: Mapping[str, int], previous: Mapping[str, int] | None = None) -> Table:
     """One bar a sentiment, with its share and, where it is known, the change."""
     total = sum(counts.get(name, 0) for name in SENTIMENTS)
+    percentages = whole_percentages([counts.get(name, 0) for name in SENTIMENTS])
     table = Table.grid(padding=(0, 2, 0, 0))
-    for name in SENTIMENTS:
+    for name, percentage in zip(SENTIMENTS, percentages, strict=True):
         count = counts.get(name, 0)
         share = count / total if total else 0.0
         difference = change(count, previous.get(name, 0) if previous and any(previous.values()) else None)
-        numbers = f"{count:>7,}  {share:>4.0%}"
+        numbers = f"{count:>7,}  {percentage:>3}%"
         table.add_row(name, Bar(share, _BAR_WIDTH, feeling_style(name)), numbers, difference)
     return table
+
+
+def whole_percentages(counts: Sequence[int]) -> list[int]:
+    """Shares that add up to 100: each is rounded down, and the largest remainders get what is left."""
+    total = sum(counts)
+    if not total:
+        return [0] * len(counts)
+    whole = [100 * count // total for count in counts]
+    by_remainder = sorted(range(len(counts)), key=lambda place: -(100 * counts[place] % total))
+    for place in by_remainder[: 100 - sum(whole)]:
+        whole[place] += 1
+    return whole
 
 
 def topic_bars(topics: Sequence[Sequence[Any]], limit: int = 8) -> Table:

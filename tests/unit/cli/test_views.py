@@ -13,7 +13,7 @@ from undertone.views.conversation import conversation_view
 from undertone.views.demo import examples, findings, outcome_line
 from undertone.views.insights import footer, insights_table, nothing_found, quote
 from undertone.views.subjects import subjects_table
-from undertone.views.trends import topic_bars, trends_view
+from undertone.views.trends import topic_bars, trends_view, whole_percentages
 
 NOW = datetime(2026, 11, 21, 9, 0, tzinfo=UTC)
 HOSTILE = "\x1b[31mred\x1b]0;title\x07 [bold]not markup[/bold] \u202eesrever\u2066 \x9b2J\x00 tab\there"
@@ -178,6 +178,21 @@ def test_a_list_says_what_is_known_under_an_earlier_version_only(missing: int | 
 
 def test_an_empty_store_says_how_to_fill_it() -> None:
     assert "undertone ingest FILE" in _printed(nothing_found({"available": None}, "insights", "", NOW))
+
+
+@pytest.mark.parametrize(
+    ("counts", "percentages"),
+    [
+        ([59, 101, 112], [22, 37, 41]),
+        ([1, 1, 1], [34, 33, 33]),
+        ([0, 0, 7], [0, 0, 100]),
+        ([0, 0, 0], [0, 0, 0]),
+        ([995, 3, 2], [100, 0, 0]),
+        ([125, 375, 500], [13, 37, 50]),
+    ],
+)
+def test_shares_add_up_to_a_hundred(counts: list[int], percentages: list[int]) -> None:
+    assert whole_percentages(counts) == percentages
 
 
 def test_trends_show_totals_shares_changes_and_coverage_in_80_columns() -> None:
