@@ -189,9 +189,9 @@ def retire(
 ) -> None:
     """Hide it at once, and delete what it found. Neither the active version nor one on trial can be retired.
 
-    What waits for it on the replay lane is not analysed any more. With --now also one that nothing is known under is
-    retired, so that the replay lane does not wait for it; retired once more, one that never had anything leaves the
-    list.
+    What waits for it on the replay lane is not analysed any more. One that never had anything leaves the list. With
+    --now it is retired all the same, known or not, so that the replay lane does not wait for it; without --now it then
+    leaves the list.
     """
     with _open_api(url, key) as api:
         found = api.all_versions().of(_name(version))
@@ -214,10 +214,10 @@ def retire(
         what = "leaves the list: nothing was ever found under it."
     elif not done["changed"]:
         what = "was retired before."
-    elif found is None:
+    elif not _count_of(found):
         what = (
-            f"is retired: what waits for it on the replay lane is not analysed. `undertone versions retire {version}` "
-            f"takes it off the list, once nothing for it waits there any more."
+            f"is retired: what waits for it on the replay lane is not analysed. `undertone versions retire {version}`, "
+            f"without --now, takes it off the list, once nothing waits for it there any more."
         )
     else:
         what = "is retired. What it found is deleted in the background; what is asked for under it is not analysed."
@@ -236,10 +236,14 @@ def _refuse_in_use(found: Mapping[str, Any] | None) -> None:
 
 
 def _what_retiring_does(version: str, found: Mapping[str, Any] | None) -> str:
-    count = 0 if found is None else sum(found["counts"].values())
+    count = _count_of(found)
     if not count:
         return f"Nothing was found under {version}. Retire it, and let go of what waits for it on the replay lane?"
     return f"Delete what {version} found of {counted(count, 'conversation')}?"
+
+
+def _count_of(found: Mapping[str, Any] | None) -> int:
+    return 0 if found is None else sum(found["counts"].values())
 
 
 def _lacking(count: int) -> str:

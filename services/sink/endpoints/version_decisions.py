@@ -90,8 +90,8 @@ def version_decisions_router(decisions: Decisions, announcer: Announcer) -> APIR
     @router.post(
         "/{version}/retirement",
         summary="Hide it, and delete what it found",
-        description="A version that never had anything leaves the list: `removed`. With `now` also one is retired that "
-        "nothing is known under: copies that wait for it on the replay lane are let go.",
+        description="A version that never had anything leaves the list: `removed`. With `now` it is retired instead, "
+        "also if nothing is known under it: copies that wait for it on the replay lane are let go.",
         responses=_ERRORS,
     )
     async def retire(version: VersionName, caller: _MayOperate, asked: Promotion = _WHEN_COMPLETE) -> Response:

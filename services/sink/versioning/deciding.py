@@ -126,7 +126,9 @@ class Decisions:
     async def retire(self, name: str, by: By, *, now: bool) -> Decided:
         """Hide it at once; what it found is deleted in the background. One that never had anything leaves the list.
 
-        Raises UnknownVersion, unless `now`: then whatever is asked for under it, on the replay lane, is let go.
+        Not so with `now`: it is, or stays, retired, so that whatever is asked for under it on the replay lane is let
+        go.
+        Raises UnknownVersion, unless `now`.
         Raises Refused while it is in use or may have the only outcome of some, the latter unless `now`.
         """
         async with self._alone() as (connection, standings):
@@ -139,7 +141,7 @@ class Decisions:
             if version.state == "active" or version.is_on_trial:
                 how = "active: promote another version first" if version.state == "active" else "on trial: end that"
                 raise Refused("version_in_use", f"{name} is {how}.")
-            if await connection.fetchval(sql.FORGET, name) is not None:
+            if not now and await connection.fetchval(sql.FORGET, name) is not None:
                 return Decided(name, await _note(connection, "retirement", name, by), members={"removed": True})
             if version.state == "retired":
                 return Decided(name)

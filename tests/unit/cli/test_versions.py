@@ -269,6 +269,19 @@ def test_what_is_in_use_is_not_retired_and_nobody_is_asked(
     assert posted == []
 
 
+def test_a_misspelt_version_is_told_how_it_leaves_the_list(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def answer(request: httpx.Request) -> httpx.Response:
+        decided = {"analysis_version": "typo", "changed": True, "announced": True, "decision": 1}
+        return httpx.Response(200, json=decided if request.method == "POST" else all_versions())
+
+    monkeypatch.setattr(versions, "_open_api", lambda *_: api_that(answer))
+    assert cli.main(["versions", "retire", "typo", "--now", "--yes"]) == 0
+    told = " ".join(capsys.readouterr().out.split())
+    assert "`undertone versions retire typo`, without --now, takes it off the list" in told
+
+
 def test_ctrl_c_while_a_promotion_waits_is_one_line_that_says_how_things_stand(
     posted: list[str], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -158,6 +158,19 @@ async def test_a_version_that_nothing_is_known_under_is_retired_only_when_told(w
     assert announcement(row).retired == ()
 
 
+async def test_told_to_let_go_of_copies_a_version_stays_retired_however_often_it_is_said(world: World) -> None:
+    await two_versions(world)
+    await world.decisions.begin_trial("typo", WHO)
+    await world.decisions.end_trial("typo", WHO)
+    for is_first in (True, False):
+        done = await world.decisions.retire("typo", WHO, now=True)
+        assert (done.members, done.decision is not None) == ({}, is_first)
+        row = await world.sink.pool.fetchrow(decisions_sql.TO_ANNOUNCE)
+        assert announcement(row).retired == ("typo",), "analyzers let go of what waits for it"
+        await Upkeep(world.sink.pool, asyncio.Event()).empty_retired()
+    assert (await world.decisions.retire("typo", WHO, now=False)).members == {"removed": True}
+
+
 async def test_a_version_is_kept_while_conversations_of_before_may_still_be_analysed_under_it_alone(
     world: World,
 ) -> None:
