@@ -55,10 +55,8 @@ def hold(
         )
     ends = _declare(length, lane, _checked(reason))
     again = f"undertone release{f' --lane {lane}' if lane else ''}"
-    tell(
-        f"{_named(lane)} held until {ends.astimezone():%H:%M:%S}, {describe_seconds(length.total_seconds())} from now; "
-        f"`{again}` ends it."
-    )
+    until = f"{ends.astimezone():%H:%M:%S %Z}"
+    tell(f"{_named(lane)} held until {until}, {describe_seconds(length.total_seconds())} from now; `{again}` ends it.")
 
 
 def release(
