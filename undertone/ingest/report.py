@@ -3,12 +3,18 @@
 import json
 import os
 from collections.abc import Sequence
+from itertools import islice, takewhile
 from pathlib import Path
 from typing import IO
 
 from undertone.console import harmless
 from undertone.errors import UsageProblem
 from undertone.ingest.batches import Rejection
+
+_NOT_KNOWN = "is not a known member"
+"""As the ingress says it (services/ingress/refusals.py)."""
+_MOST_PROBLEMS = 1_000
+"""Of one entry, that are looked at."""
 
 
 def check_report_path(path: Path, inputs: Sequence[Path]) -> None:
@@ -34,10 +40,16 @@ def _is_report(path: Path) -> bool:
 
 
 def first_problem(path: Path) -> str:
-    """The first line of a report for a person: its place in the file, the field, and what is wrong."""
+    """The first problem of a report for a person: its place in the file, the field, and what is wrong.
+
+    Of those of one entry it is a member that is not known: a slip there is why others are missing.
+    """
     with path.open(encoding="utf-8") as stream:
         members = json.loads(stream.readline())
-    unit = next(name for name in members if name not in {"file", "conversation_id", "field", "problem"})
+        unit = next(name for name in members if name not in {"file", "conversation_id", "field", "problem"})
+        of_the_same = takewhile(lambda one: one.get(unit) == members[unit], map(json.loads, stream))
+        problems = [members, *islice(of_the_same, _MOST_PROBLEMS)]
+    members = next((one for one in problems if str(one["problem"]).startswith(_NOT_KNOWN)), members)
     place = [str(members["file"]), f"{unit} {members[unit]}", str(members.get("field") or "")]
     return harmless(f"{', '.join(filter(None, place))}: {members['problem']}")
 
