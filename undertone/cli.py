@@ -195,6 +195,7 @@ def _explain(error: Exception) -> int:
         complain(f"undertone: {error.filename}: {error.strerror}.")
         return 1
     if isinstance(error, OSError) and error.errno in OF_THE_MACHINE:
+        standard_streams.give_up_output()
         complain(f"undertone: the system refused to read or write: {error.strerror}.")
         return 1
     sys.stderr.write(

@@ -22,6 +22,7 @@ def main() -> None:
             sys.stdout.flush()  # here, where it may fail: at exit Python would complain
     except OSError as error:
         if error.errno in OF_THE_MACHINE:
+            standard_streams.give_up_output()
             sys.exit(f"the system refused to read or write: {error.strerror}")
         if not isinstance(error, BrokenPipeError):
             raise

@@ -27,6 +27,16 @@ def prepare() -> None:
         sys.stdout.reconfigure(errors="replace")  # standard error does the like by itself: "backslashreplace"
 
 
+def give_up_output() -> None:
+    """Let go of what standard output does not take any more: Python would try it again at the end, and complain."""
+    try:
+        sys.stdout.flush()
+    except (OSError, ValueError):
+        null = os.open(os.devnull, os.O_WRONLY)
+        os.dup2(null, 1)
+        os.close(null)
+
+
 def _open_if_closed(number: int, flags: int) -> None:
     """Give the descriptor to the null device, so that no file that is opened later becomes our output."""
     with contextlib.suppress(OSError):

@@ -47,6 +47,16 @@ def test_a_module_of_the_sink_has_somewhere_to_write_to_when_its_output_is_close
     assert (ended.returncode, ended.stderr) == (0, "")
 
 
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="the system has no device that is always full")
+@pytest.mark.parametrize("unbuffered", ["", "1"])
+@pytest.mark.parametrize("command", ["undertone subjects list", "undertone.sink_module this"])
+def test_output_onto_a_full_device_is_one_sentence(command: str, unbuffered: str, tmp_path: Path) -> None:
+    ended = in_shell(f"{sys.executable} -m {command} >/dev/full", tmp_path, {"PYTHONUNBUFFERED": unbuffered})
+    assert ended.returncode == 1
+    assert ended.stderr.count("\n") == 1
+    assert "the system refused to read or write: No space left on device" in ended.stderr
+
+
 def test_no_file_becomes_the_output_that_was_closed(tmp_path: Path) -> None:
     program = (
         "from undertone import standard_streams as s; s.prepare(); f = open('kept', 'w'); print('lost', flush=True)"
