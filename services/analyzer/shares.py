@@ -8,7 +8,7 @@ from dataclasses import replace
 from typing import Final
 
 from services.analyzer.engine import NOTHING, Usage
-from services.analyzer.llm.pricing import split
+from services.runtime.splitting import split
 
 _NANOUSD: Final = 1_000_000_000
 """In a dollar: what the sink counts in."""

@@ -8,6 +8,7 @@ from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
+from services.runtime.splitting import split
 from undertone.console import words
 from undertone.counting import counted
 from undertone.views.insights import not_yet_under
@@ -69,15 +70,8 @@ def sentiment_bars(counts: Mapping[str, int], previous: Mapping[str, int] | None
 
 
 def whole_percentages(counts: Sequence[int]) -> list[int]:
-    """Shares that add up to 100: each is rounded down, and the largest remainders get what is left."""
-    total = sum(counts)
-    if not total:
-        return [0] * len(counts)
-    whole = [100 * count // total for count in counts]
-    by_remainder = sorted(range(len(counts)), key=lambda place: -(100 * counts[place] % total))
-    for place in by_remainder[: 100 - sum(whole)]:
-        whole[place] += 1
-    return whole
+    """Shares that add up to 100; of nothing, nothing."""
+    return list(split(100, counts)) if any(counts) else [0] * len(counts)
 
 
 def topic_bars(topics: Sequence[Sequence[Any]], limit: int = 8) -> Table:

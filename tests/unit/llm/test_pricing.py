@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from services.analyzer.engine import Usage
 from services.analyzer.llm.options import PRICE_OF_UNKNOWN_MODEL, PRICES, LlmOptions
-from services.analyzer.llm.pricing import cost_of, split, usage_of
+from services.analyzer.llm.pricing import cost_of, usage_of
 
 PRICE = PRICES["grok-4.3"]
 
@@ -70,11 +70,3 @@ def test_no_usage_gives_negative_or_absurd_figures(stated: Any) -> None:
     assert 0 <= usage.cached_input_tokens <= usage.input_tokens <= 10_000_000
     assert 0 <= usage.output_tokens <= 10_000_000
     assert 0 <= usage.cost_usd <= 1_000
-
-
-@given(st.integers(0, 10**7), st.lists(st.integers(0, 10**5), max_size=50))
-def test_parts_add_up_to_the_whole(total: int, weights: list[int]) -> None:
-    parts = split(total, weights)
-
-    assert sum(parts) == (total if weights else 0)
-    assert all(part >= 0 for part in parts)
