@@ -1,21 +1,16 @@
 """What the commands say of a replay."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Any
 
-from rich.cells import cell_len
-from rich.console import Console, ConsoleOptions, Group, RenderableType, RenderResult
+from rich.console import Group, RenderableType
 from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
 from undertone.counting import counted
 from undertone.replay.plans import Replay, State
-
-_SHORTEST_SELECTION = 16
-"""What was asked for may be folded to so many characters before the table gives way to lines."""
-_WIDEST = 1_000
+from undertone.views.parts import TableOrLines
 
 
 def end_lines(replay: Replay) -> list[str]:
@@ -54,22 +49,7 @@ def standing(replay: Replay, *, is_held: bool) -> str:
 
 def replays_table(found: list[tuple[Replay, str]]) -> RenderableType:
     """Every replay, newest last; names are never broken, for they are copied."""
-    return _Replays(found)
-
-
-@dataclass(frozen=True, slots=True)
-class _Replays:
-    """A table, or lines where the names would not fit into one."""
-
-    found: list[tuple[Replay, str]]
-
-    def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
-        """As the width allows; what was asked for may go on in the next line of a table."""
-        table = _table(self.found)
-        widest = max((cell_len(replay.asked) for replay, _ in self.found), default=0)
-        needed = table.__rich_measure__(console, options.update(max_width=_WIDEST)).maximum
-        fits = needed - max(0, widest - _SHORTEST_SELECTION) <= options.max_width
-        yield table if fits else Group(*(_in_lines(*one) for one in self.found))
+    return TableOrLines(_table(found), [_in_lines(*one) for one in found], [replay.asked for replay, _ in found])
 
 
 def _in_lines(replay: Replay, state: str) -> RenderableType:

@@ -1,11 +1,14 @@
 """Small pieces that all views share: feelings in colour, bars, moments."""
 
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from rich.console import Console, ConsoleOptions, RenderResult
+from rich.cells import cell_len
+from rich.console import Console, ConsoleOptions, Group, RenderableType, RenderResult
 from rich.measure import Measurement
+from rich.table import Table
 from rich.text import Text
 
 from schemas.subjects import subject_registry
@@ -13,6 +16,9 @@ from schemas.subjects import subject_registry
 _STYLES = {"positive": "green", "neutral": "yellow", "negative": "red"}
 _BLOCKS = " ▏▎▍▌▋▊▉█"
 _NARROWEST_BAR = 6
+_SHORTEST_FOLDED = 16
+"""To so many characters a column may be folded before a table gives way to lines."""
+_WIDEST = 1_000
 _LEVELS = "▁▂▃▄▅▆▇█"
 
 
@@ -24,6 +30,22 @@ def feeling_style(sentiment: str | None) -> str:
 def score(value: float | None, sentiment: str | None) -> Text:
     """`-0.65` in the colour of its sentiment."""
     return Text(f"{value:+.2f}" if value is not None else "?", style=feeling_style(sentiment))
+
+
+@dataclass(frozen=True, slots=True)
+class TableOrLines:
+    """A table, or lines where it would not fit; one of its columns may go on in the next line."""
+
+    table: Table
+    lines: Sequence[RenderableType]
+    foldable: Iterable[str]
+    """What stands in that column."""
+
+    def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
+        """As the width allows."""
+        needed = self.table.__rich_measure__(console, options.update(max_width=_WIDEST)).maximum
+        saved = max(0, max(map(cell_len, self.foldable), default=0) - _SHORTEST_FOLDED)
+        yield self.table if needed - saved <= options.max_width else Group(*self.lines)
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,23 +1,19 @@
 """Analysis versions as tables: how each stands, and where two differ."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any
 
-from rich.console import Console, ConsoleOptions, Group, RenderableType, RenderResult
+from rich.console import Group, RenderableType
 from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
 from undertone.console import harmless, words
 from undertone.counting import counted
-from undertone.views.parts import feeling_style, moment, score, titled
+from undertone.views.parts import TableOrLines, feeling_style, moment, score, titled
 
 _STATES = {"active": "green", "candidate": "yellow", "retired": "dim"}
 _DONE = {"completed": "done", "skipped": "skipped", "failed": "failed"}
-_SHORTEST_NAME = 16
-"""A name may be folded to so many characters before the table gives way to lines."""
-_WIDEST = 1_000
 _SENTIMENTS = ("negative", "neutral", "positive")
 _TOPICS = 8
 
@@ -26,24 +22,11 @@ Members = Mapping[str, Any]
 
 def versions_table(found: Members) -> RenderableType:
     """Every version, the active one first."""
-    return _Versions(found)
-
-
-@dataclass(frozen=True, slots=True)
-class _Versions:
-    """A table, or two lines each where that would not fit."""
-
-    found: Members
-
-    def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
-        """As the width allows."""
-        table = _table(self.found)
-        longest = max((len(harmless(one["analysis_version"])) for one in self.found["versions"]), default=0)
-        folded = max(0, longest - _SHORTEST_NAME)
-        fits = table.__rich_measure__(console, options.update(max_width=_WIDEST)).maximum - folded <= options.max_width
-        yield table if fits else Group(*map(_in_two_lines, self.found["versions"]))
-        if not self.found["announced"]:
-            yield Text("The analyzers have not been told the last decision yet: Kafka does not answer.")
+    names = [harmless(one["analysis_version"]) for one in found["versions"]]
+    versions = TableOrLines(_table(found), [_in_two_lines(one) for one in found["versions"]], names)
+    if found["announced"]:
+        return versions
+    return Group(versions, Text("The analyzers have not been told the last decision yet: Kafka does not answer."))
 
 
 def _in_two_lines(one: Members) -> RenderableType:
