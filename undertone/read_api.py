@@ -74,15 +74,15 @@ class ReadApi:
         NotFoundError and CommandError.
         """
         given = {name: str(value) for name, value in (parameters or {}).items() if value is not None}
+        return self._persistently(lambda: self._told(lambda: self._patiently(path, given)))
 
-        def ask() -> dict[str, Any]:
-            with self._explained():
-                answer = self._patiently(path, given)
-            if answer.is_success:
-                return self._members(answer)
-            raise self._failure(answer)
-
-        return self._persistently(ask)
+    def _told(self, send: Callable[[], httpx.Response]) -> dict[str, Any]:
+        """The members of a good answer. Raises CommandError for any other, and for none."""
+        with self._explained():
+            answer = send()
+        if answer.is_success:
+            return self._members(answer)
+        raise self._failure(answer)
 
     def _persistently(self, ask: Callable[[], T]) -> T:
         left, pause = self._persistence, 1.0

@@ -25,11 +25,7 @@ class DeadLetterApi(ReadApi):
 
         A limit, and another redrive that runs, are waited for: two minutes in all.
         """
-        with self._explained():
-            answer = self._post_patiently(path, members)
-        if answer.is_success:
-            return self._members(answer)
-        raise self._failure(answer)
+        return self._told(lambda: self._post_patiently(path, members))
 
     def refuse_unknown(self, selection: Mapping[str, object]) -> None:
         """Raise CommandError when a selection names what no dead letter has, in whatever state it is."""

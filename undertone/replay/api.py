@@ -108,17 +108,14 @@ class ReplayApi(ReadApi):
     def post(self, path: str, members: Mapping[str, object]) -> dict[str, Any]:
         """The answer's members, of a question that changes nothing. Raises CommandError."""
 
-        def ask() -> dict[str, Any]:
-            with self._explained():
+        def send() -> httpx.Response:
+            answer = self._client.post(path, json=members)
+            if answer.status_code == httpx.codes.TOO_MANY_REQUESTS:
+                self._sleep(max(1.0, retry_after_seconds(answer.headers.get("Retry-After"))))
                 answer = self._client.post(path, json=members)
-                if answer.status_code == httpx.codes.TOO_MANY_REQUESTS:
-                    self._sleep(max(1.0, retry_after_seconds(answer.headers.get("Retry-After"))))
-                    answer = self._client.post(path, json=members)
-            if answer.is_success:
-                return self._members(answer)
-            raise self._failure(answer)
+            return answer
 
-        return self._persistently(ask)
+        return self._persistently(lambda: self._told(send))
 
     def _all(self, path: str, name: str, filters: Mapping[str, str | None]) -> Iterator[Mapping[str, Any]]:
         window = {"start_time": _EARLIEST.isoformat(), "end_time": (datetime.now(UTC) + _AHEAD).isoformat()}

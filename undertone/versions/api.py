@@ -78,11 +78,7 @@ class VersionsApi(ReplayApi):
     def diff(self, a: str, b: str, parameters: Mapping[str, object]) -> dict[str, Any]:
         """Two versions compared. Raises CommandError."""
         given = {name: str(value) for name, value in parameters.items() if value is not None}
-        with self._explained():
-            answer = self._client.get(f"{PATH}/{a}/diff/{b}", params=given, timeout=_DIFF_TIMEOUT)
-        if answer.is_success:
-            return self._members(answer)
-        raise self._failure(answer)
+        return self._told(lambda: self._client.get(f"{PATH}/{a}/diff/{b}", params=given, timeout=_DIFF_TIMEOUT))
 
     def missing_ids(self, version: str, looked: Callable[[int], None]) -> frozenset[str]:
         """Every conversation that lacks an outcome under a version; `looked` hears how many were found."""
