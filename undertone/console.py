@@ -4,6 +4,7 @@ Whatever a customer wrote may hold terminal escapes, markup of our own printing 
 the direction of writing; `words` makes it plain text.
 """
 
+import json
 import re
 import shutil
 import signal
@@ -106,6 +107,11 @@ def is_json_escaped() -> bool:
     To a terminal, since it obeys some characters, and in an encoding that may not hold all of them.
     """
     return sys.stdout.isatty() or not output().encoding.startswith("utf")
+
+
+def print_json(members: Any) -> None:
+    """Print results for a program."""
+    print(json.dumps(members, indent=2, ensure_ascii=is_json_escaped()))  # noqa: T201 - for programs
 
 
 def is_terminal() -> bool:

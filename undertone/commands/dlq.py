@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from undertone.commands.dlq_decisions import drop, redrive
-from undertone.console import output, say
+from undertone.console import output, print_json, say
 from undertone.dead_letters import views
 from undertone.dead_letters.api import PATH
 from undertone.dead_letters.options import (
@@ -24,7 +24,6 @@ from undertone.dead_letters.options import (
     Until,
     Url,
     open_api,
-    print_json,
 )
 from undertone.dead_letters.selecting import shown_id, which
 from undertone.errors import UsageProblem

@@ -8,7 +8,7 @@ from typing import Annotated, Any
 
 import typer
 
-from undertone.console import confirm, is_terminal, output, progress_output
+from undertone.console import confirm, is_terminal, output, print_json, progress_output
 from undertone.counting import counted
 from undertone.dead_letters import views
 from undertone.dead_letters.api import PATH
@@ -29,7 +29,6 @@ from undertone.dead_letters.options import (
     Url,
     Yes,
     open_api,
-    print_json,
 )
 from undertone.dead_letters.selecting import Filters, selection_of
 from undertone.errors import CommandError

@@ -1,6 +1,5 @@
 """`undertone insights`, `trends` and `show`: the read API for people who do not speak curl."""
 
-import json
 import re
 import shlex
 import uuid
@@ -15,7 +14,7 @@ import typer
 from schemas.event import ID_PATTERN
 from services.runtime.settings import load_settings
 from undertone import settings as addresses
-from undertone.console import is_json_escaped, output
+from undertone.console import output, print_json
 from undertone.errors import CommandError, UsageProblem
 from undertone.read_api import NotFoundError, ReadApi
 from undertone.settings import CommandLineSettings
@@ -98,7 +97,7 @@ def insights(  # noqa: PLR0917 - typer reads options from parameters
     }
     answer = _get("/api/v1/insights", parameters, url, key)
     if as_json:
-        _print_json(answer)
+        print_json(answer)
         return
     while not answer.get("insights") and (cursor := (answer.get("metadata") or {}).get("next_cursor")):
         answer = _get("/api/v1/insights", {**parameters, "cursor": cursor}, url, key)  # a search that takes its time
@@ -133,7 +132,7 @@ def trends(  # noqa: PLR0917 - typer reads options from parameters
     parameters = {**window, "topic": subject, "channel": channel, "analysis_version": version}
     answer = _get("/api/v1/trends", parameters, url, key)
     if as_json:
-        _print_json(answer)
+        print_json(answer)
     elif answer.get("total_insights"):
         output().print(trends_view(answer))
     else:
@@ -157,7 +156,7 @@ def show(
     except NotFoundError:
         answer = _conversation_of_insight(conversation_id, url, key)
     if as_json:
-        _print_json(answer)
+        print_json(answer)
     else:
         output().print(conversation_view(answer))
 
@@ -204,7 +203,3 @@ def _get(path: str, parameters: Mapping[str, object], url: str | None, key: str 
     settings = load_settings(CommandLineSettings)
     with ReadApi(addresses.read_api_url(url, settings), addresses.api_key(key, settings)) as api:
         return api.get(path, parameters)
-
-
-def _print_json(answer: Mapping[str, Any]) -> None:
-    print(json.dumps(answer, indent=2, ensure_ascii=is_json_escaped()))  # noqa: T201 - for programs

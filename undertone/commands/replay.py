@@ -13,8 +13,8 @@ import typer
 
 from schemas.event import ID_PATTERN
 from undertone.commands.replay_control import AsJson, cancel, finish, open_setup, pause, replays, resume
-from undertone.console import confirm, say, tell_facts
-from undertone.dead_letters.options import DryRun, Key, Url, Yes, print_json
+from undertone.console import confirm, print_json, say, tell_facts
+from undertone.dead_letters.options import DryRun, Key, Url, Yes
 from undertone.errors import UsageProblem
 from undertone.replay.job import Setup, look_for, refuse_taken_name, send, write_down
 from undertone.replay.planning import Asked, Chosen, Terms, not_found_line

@@ -9,8 +9,8 @@ import typer
 
 from services.runtime.kafka import KafkaConnection
 from undertone.cli import EXIT_INTERRUPTED
-from undertone.console import output
-from undertone.dead_letters.options import Key, Url, print_json
+from undertone.console import output, print_json
+from undertone.dead_letters.options import Key, Url
 from undertone.embedded.settings import load_stack_settings
 from undertone.errors import UsageProblem
 from undertone.replay import views

@@ -2,9 +2,7 @@
 
 import asyncio
 import dataclasses
-import json
 import os
-import sys
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated
@@ -12,7 +10,7 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
-from undertone.console import confirm, is_json_escaped, new_output
+from undertone.console import confirm, new_output, print_json
 from undertone.embedded.background import start_in_background
 from undertone.embedded.display import show_next_steps, show_running, show_status
 from undertone.embedded.errors import AlreadyRunningError, NotRunningError
@@ -163,7 +161,7 @@ def status(
     silence_client_log()
     found = asyncio.run(gather_status(load_stack_settings(home=home).home, api_key))
     if as_json:
-        sys.stdout.write(json.dumps(dataclasses.asdict(found), indent=2, ensure_ascii=is_json_escaped()) + "\n")
+        print_json(dataclasses.asdict(found))
     else:
         show_status(new_output(), found)
     raise typer.Exit(found.exit_code)

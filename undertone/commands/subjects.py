@@ -2,12 +2,12 @@
 
 import json
 from datetime import UTC, datetime
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 
 from schemas.subjects import subject_registry
-from undertone.console import is_json_escaped, output, tell
+from undertone.console import output, print_json, tell
 from undertone.sink_process import ask_sink
 from undertone.times import parse_moment
 from undertone.views.subjects import subjects_table, unknown_table
@@ -33,7 +33,7 @@ def list_subjects(as_json: _JSON = False) -> None:
     registry = subject_registry()
     if as_json:
         members = [{"slug": one.slug, "title": one.title, "aliases": list(one.aliases)} for one in registry.subjects]
-        _print_json({"version": registry.version, "subjects": members})
+        print_json({"version": registry.version, "subjects": members})
         return
     output().print(subjects_table(registry))
 
@@ -51,12 +51,8 @@ def suggest(
     moment = parse_moment(since, "--since", datetime.now(UTC))
     found = json.loads(ask_sink("subjects", "suggest", "--since", moment.isoformat(), "--limit", str(limit)))
     if as_json:
-        _print_json(found)
+        print_json(found)
     elif found:
         output().print(unknown_table(found))
     else:
         tell(f"The registry knows every cluster since {moment:%Y-%m-%d %H:%M} UTC.")
-
-
-def _print_json(members: Any) -> None:
-    print(json.dumps(members, indent=2, ensure_ascii=is_json_escaped()))  # noqa: T201 - for programs

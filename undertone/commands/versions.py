@@ -12,9 +12,9 @@ import typer
 from services.runtime.kafka import KafkaConnection
 from undertone.cli import EXIT_INTERRUPTED
 from undertone.commands.replay_control import open_plans
-from undertone.console import confirm, output, tell
+from undertone.console import confirm, output, print_json, tell
 from undertone.counting import counted
-from undertone.dead_letters.options import AsJson, Key, Url, Yes, print_json
+from undertone.dead_letters.options import AsJson, Key, Url, Yes
 from undertone.errors import CommandError, UsageProblem
 from undertone.replay.job import Setup
 from undertone.settings import api_key, load_kafka_settings, read_api_url

@@ -1,16 +1,14 @@
 """Options that the commands on dead letters share, and the API that they speak to."""
 
-import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import contextmanager
 from enum import StrEnum
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 
 from services.runtime.settings import load_settings
 from undertone import settings as addresses
-from undertone.console import is_json_escaped
 from undertone.dead_letters.api import DeadLetterApi
 from undertone.settings import CommandLineSettings
 
@@ -52,7 +50,3 @@ def open_api(url: str | None, key: str | None) -> Iterator[DeadLetterApi]:
     settings = load_settings(CommandLineSettings)
     with DeadLetterApi(addresses.read_api_url(url, settings), addresses.api_key(key, settings)) as api:
         yield api
-
-
-def print_json(members: Mapping[str, Any]) -> None:
-    print(json.dumps(members, indent=2, ensure_ascii=is_json_escaped()))  # noqa: T201 - for programs
