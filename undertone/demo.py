@@ -12,7 +12,7 @@ from typing import Any
 
 import httpx
 
-from undertone.counting import counted
+from services.runtime.counting import counted
 from undertone.errors import CommandError, UsageProblem
 from undertone.ingest.entries import Entry
 from undertone.ingest.http_sender import TIMEOUT, HttpSender, retry_after_seconds

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 
 from schemas.topics import Topic
-from undertone.counting import counted
+from services.runtime.counting import counted
 from undertone.errors import CommandError
 
 MAX_REPLICAS = 3

@@ -9,13 +9,13 @@ from urllib.parse import urlsplit
 
 import httpx
 
+from services.runtime.counting import counted
 from undertone.bench.analysis import Analysis, Counters, analysis_of
 from undertone.bench.ingress import IngressLoad
 from undertone.bench.ledger import Ledger
 from undertone.bench.load import open_load
 from undertone.bench.posts import Shape
 from undertone.bench.run import Plan
-from undertone.counting import counted
 from undertone.errors import CommandError
 
 _POLL_SECONDS = 0.25

@@ -4,10 +4,10 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
+from services.runtime.counting import counted
 from undertone.bench.histogram import Histogram
 from undertone.bench.ledger import Audit, Ledger
 from undertone.bench.recorder import Recorder
-from undertone.counting import counted
 
 ALLOWED_ANSWERS = frozenset({"202", "429", "503"})
 """What an overloaded ingress may say to a good request."""

@@ -5,11 +5,11 @@ from rich.live import Live
 from rich.table import Table
 from rich.text import Text
 
+from services.runtime.counting import counted
 from undertone.bench.histogram import Histogram
 from undertone.bench.load import Load
 from undertone.bench.result import Result, ServerCost
 from undertone.bench.run import Plan
-from undertone.counting import counted
 
 _PLAIN_EVERY_SECONDS = 5.0
 

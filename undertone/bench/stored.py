@@ -9,10 +9,10 @@ from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.errors import KafkaError
 
 from schemas.topics import RECEIVED
+from services.runtime.counting import counted
 from services.runtime.kafka import KafkaConnection
 from undertone.absent import no_kafka, no_topic
 from undertone.bench.ledger import count_ids
-from undertone.counting import counted
 from undertone.errors import CommandError
 
 _STALLED_SECONDS = 30.0

@@ -12,6 +12,7 @@ import typer
 import uvloop
 from rich.console import Console
 
+from services.runtime.counting import counted
 from services.runtime.kafka import KafkaConnection
 from services.runtime.settings import SharedSettings, load_settings
 from undertone.bench.ingress import IngressLoad, measure
@@ -23,7 +24,6 @@ from undertone.bench.run import Plan
 from undertone.bench.screen import Progress, print_summary
 from undertone.bench.target import ServerProcess, own_ingress, own_topics, temporary_kafka
 from undertone.commands.bench_pipeline import pipeline
-from undertone.counting import counted
 from undertone.embedded.reporter import ConsoleReporter
 from undertone.errors import CommandError, UsageProblem
 

@@ -8,8 +8,8 @@ from typing import Annotated, Any
 
 import typer
 
+from services.runtime.counting import counted
 from undertone.console import confirm, is_terminal, output, print_json, progress_output
-from undertone.counting import counted
 from undertone.dead_letters import views
 from undertone.dead_letters.api import PATH
 from undertone.dead_letters.deciding import Totals, carry_out

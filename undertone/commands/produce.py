@@ -12,10 +12,10 @@ import typer
 
 from schemas.event import Event
 from schemas.topics import TOPICS, Topic
+from services.runtime.counting import counted
 from services.runtime.kafka import KafkaConnection
 from services.runtime.publisher import open_publisher
 from undertone.console import harmless, output, say
-from undertone.counting import counted
 from undertone.errors import CommandError, UsageProblem
 from undertone.ingest.opening import InputFile
 from undertone.settings import load_kafka_settings

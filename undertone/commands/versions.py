@@ -9,11 +9,11 @@ from typing import Annotated, Any
 
 import typer
 
+from services.runtime.counting import counted
 from services.runtime.kafka import KafkaConnection
 from undertone.cli import EXIT_INTERRUPTED
 from undertone.commands.replay_control import open_plans
 from undertone.console import confirm, output, print_json, tell
-from undertone.counting import counted
 from undertone.dead_letters.options import AsJson, Key, Url, Yes
 from undertone.errors import CommandError, UsageProblem
 from undertone.replay.job import Setup

@@ -2,8 +2,8 @@
 
 from collections.abc import Iterator
 
+from services.runtime.counting import counted
 from undertone.console import harmless, harmless_paragraphs
-from undertone.counting import counted
 
 _BYTES_A_LINE = 16
 

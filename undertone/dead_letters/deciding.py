@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from typing import Any
 from uuid import uuid4
 
-from undertone.counting import counted
+from services.runtime.counting import counted
 from undertone.errors import CommandError
 
 Post = Callable[[Mapping[str, object]], Mapping[str, Any]]

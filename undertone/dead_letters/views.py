@@ -8,8 +8,8 @@ from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
+from services.runtime.counting import counted
 from undertone.console import harmless
-from undertone.counting import counted
 from undertone.dead_letters.bytes_view import shown_block, shown_line
 from undertone.dead_letters.deciding import Totals
 from undertone.views.parts import moment

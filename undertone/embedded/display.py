@@ -7,9 +7,9 @@ from rich.console import Console
 from rich.padding import Padding
 from rich.text import Text
 
+from services.runtime.counting import counted
 from undertone.command_path import activation
 from undertone.console import harmless
-from undertone.counting import counted
 from undertone.embedded.status import PartStatus, StackStatus
 
 COMMAND = "undertone"

@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from undertone.counting import counted
+from services.runtime.counting import counted
 from undertone.embedded.errors import StackError
 from undertone.embedded.jars import KAFKA_VERSION, Jar, pins_key, read_pins
 from undertone.embedded.reporter import Reporter

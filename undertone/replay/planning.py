@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from schemas.topics import RECEIVED, REPLAY
+from services.runtime.counting import counted
 from services.runtime.kafka import KafkaConnection
-from undertone.counting import counted
 from undertone.errors import CommandError, UsageProblem
 from undertone.replay.api import ReplayApi
 from undertone.replay.choosing import Newest, Wanted

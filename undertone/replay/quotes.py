@@ -3,8 +3,8 @@
 import math
 from typing import Any
 
+from services.runtime.counting import counted
 from undertone.console import harmless
-from undertone.counting import counted
 from undertone.replay.beside import LIVE_MINUTES
 from undertone.replay.pricing import Beside, Price, Tariff, Waits, room_today
 from undertone.replay.quoting import Quote

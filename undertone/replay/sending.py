@@ -8,9 +8,9 @@ from collections.abc import AsyncIterator, Callable, Sequence
 from typing import Protocol
 
 from schemas.codec import RawRecord, UndecodableRecord
+from services.runtime.counting import counted
 from services.runtime.kafka import KafkaConnection
 from services.runtime.send_errors import RecordRefused
-from undertone.counting import counted
 from undertone.replay.api import MOST_TOGETHER, ReplayApi, RetiredVersion
 from undertone.replay.checkpoint import find_written
 from undertone.replay.copies import Copy, copy_of

@@ -8,7 +8,7 @@ from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
-from undertone.counting import counted
+from services.runtime.counting import counted
 from undertone.replay.plans import Replay, State
 from undertone.views.parts import TableOrLines
 

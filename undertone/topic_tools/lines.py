@@ -12,8 +12,8 @@ from schemas.conversation_received import ConversationReceived, Role
 from schemas.conversation_skipped import ConversationSkipped
 from schemas.event import Event
 from schemas.insight_produced import InsightProduced
+from services.runtime.counting import counted
 from undertone.console import harmless
-from undertone.counting import counted
 from undertone.dead_letters.bytes_view import shown_line
 from undertone.topic_tools.decoding import Decoded, problem_of, type_of
 from undertone.views.parts import feeling_style, score, titled

@@ -12,8 +12,8 @@ from datetime import UTC, datetime
 from typing import Any
 
 from schemas.topics import ANALYZED
+from services.runtime.counting import counted
 from undertone.console import confirm, say, tell_facts
-from undertone.counting import counted
 from undertone.errors import CommandError
 from undertone.replay.job import Setup, look_for, send, write_down
 from undertone.replay.logs import cluster_id, explained

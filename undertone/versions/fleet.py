@@ -7,6 +7,7 @@ analyzers or while Kafka does not answer, nobody is warned.
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from services.runtime.counting import counted
 from undertone.console import confirm, harmless, say
 
 LIVE_TRAFFIC = "live traffic"
@@ -75,4 +76,4 @@ def _verb(analyzers: Analyzers, of_one: str, of_several: str) -> str:
 
 def _minutes(analyzers: Analyzers) -> str:
     minutes = round(min(one["age_seconds"] for one in analyzers) / 60)
-    return f"{minutes} minute{'' if minutes == 1 else 's'}"
+    return counted(minutes, "minute")

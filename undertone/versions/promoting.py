@@ -3,8 +3,8 @@
 import asyncio
 from dataclasses import dataclass, field
 
+from services.runtime.counting import counted
 from undertone.console import say, tell
-from undertone.counting import counted
 from undertone.errors import CommandError
 from undertone.replay.planning import NothingFound
 from undertone.versions.api import Incomplete, VersionsApi, is_live

@@ -8,8 +8,8 @@ from rich.console import Group, RenderableType
 from rich.padding import Padding
 from rich.text import Text
 
+from services.runtime.counting import counted
 from undertone.console import harmless, harmless_paragraphs
-from undertone.counting import counted
 from undertone.views.parts import feeling_style, moment, score, titled
 
 _SPEAKER_STYLES = {"customer": "bold cyan", "agent": "bold magenta", "system": "bold dim"}

@@ -9,8 +9,8 @@ from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
+from services.runtime.counting import counted
 from undertone.console import harmless, words
-from undertone.counting import counted
 from undertone.views.parts import moment, score, titled
 
 _QUOTE_CHARACTERS = 160

@@ -8,9 +8,9 @@ from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
+from services.runtime.counting import counted
 from services.runtime.splitting import split
 from undertone.console import words
-from undertone.counting import counted
 from undertone.views.insights import not_yet_under
 from undertone.views.parts import Bar, change, feeling_style, sparkline, titled
 

@@ -8,8 +8,8 @@ from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
+from services.runtime.counting import counted
 from undertone.console import harmless, words
-from undertone.counting import counted
 from undertone.views.parts import TableOrLines, feeling_style, moment, score, titled
 
 _STATES = {"active": "green", "candidate": "yellow", "retired": "dim"}

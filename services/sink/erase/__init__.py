@@ -12,6 +12,7 @@ from typing import Any
 
 from schemas.event import Revision
 from schemas.topics import ANALYZED, DEAD_LETTER, RECEIVED, REPLAY
+from services.runtime.counting import counted
 from services.sink.failures import SERIALIZATION
 from services.sink.removal import Removed, remove_conversations
 from services.sink.sql import erasures as sql
@@ -108,9 +109,9 @@ def report(conversation_id: str, erased: Erased, now: datetime) -> list[str]:
     done = (
         f"{conversation_id}: nothing of it is stored."
         if erased.is_nothing
-        else f"{conversation_id}: erased from Postgres ({number(rows.conversations, 'conversation')}, "
-        f"{number(rows.insights, 'insight')}, {number(rows.outcomes, 'outcome')}, "
-        f"{number(erased.dead_letters, 'dead letter')})."
+        else f"{conversation_id}: erased from Postgres ({counted(rows.conversations, 'conversation')}, "
+        f"{counted(rows.insights, 'insight')}, {counted(rows.outcomes, 'outcome')}, "
+        f"{counted(erased.dead_letters, 'dead letter')})."
     )
     return [
         done,
@@ -120,8 +121,3 @@ def report(conversation_id: str, erased: Erased, now: datetime) -> list[str]:
         "Backups of Postgres hold what they held. Keep what `python -m services.sink.erase --list` prints beside them;",
         "after restoring one, `python -m services.sink.erase --again FILE` makes those erasures again.",
     ]
-
-
-def number(count: int, what: str) -> str:
-    """`1 conversation`, `2 conversations`."""
-    return f"{count} {what}{'' if count == 1 else 's'}"

@@ -10,8 +10,9 @@ from pathlib import Path
 from typing import Any
 
 from schemas.event import ID_PATTERN, Revision
+from services.runtime.counting import counted
 from services.runtime.settings import load_settings
-from services.sink.erase import erase, erase_again, is_known, known_erasures, number, report
+from services.sink.erase import erase, erase_again, is_known, known_erasures, report
 from services.sink.operator_connection import CannotAnswer, operator_connection
 from services.sink.settings import SinkSettings
 
@@ -41,10 +42,8 @@ async def _erase_again(url: str, lines: Sequence[str]) -> list[str]:
     wanted = [_read_line(number, line) for number, line in enumerate(lines, 1) if line.strip()]
     async with operator_connection(url) as connection:
         done = [await erase_again(connection, *one) for one in wanted]
-    removed = sum(not one.is_nothing for one in done)
-    return [
-        f"{number(len(done), 'erasure')} made; something was left of {number(removed, 'conversation')}, and is removed."
-    ]
+    removed = counted(sum(not one.is_nothing for one in done), "conversation")
+    return [f"{counted(len(done), 'erasure')} made; something was left of {removed}, and is removed."]
 
 
 def _read_line(number: int, line: str) -> tuple[str, Revision]:

@@ -12,6 +12,7 @@ from typing import Any
 
 import asyncpg
 
+from services.runtime.counting import counted
 from services.runtime.logs import get_logger
 from services.sink.sql import decisions as sql
 from services.sink.sql import versions as versions_sql
@@ -111,8 +112,8 @@ class Decisions:
         if version.missing and not now:
             raise Refused(
                 "coverage_incomplete",
-                f"{version.name} has no outcome of {_conversations(version.missing)} yet: replay what it lacks, or say "
-                f"`now: true` to show it at once.",
+                f"{version.name} has no outcome of {counted(version.missing, 'conversation')} yet: replay what it "
+                f"lacks, or say `now: true` to show it at once.",
                 missing=version.missing,
             )
         await connection.execute(versions_sql.DEACTIVATE, version.name)
@@ -171,14 +172,10 @@ async def _refuse_losing(connection: Any, standings: Standings, name: str) -> No
     if lacking:
         raise Refused(
             "coverage_incomplete",
-            f"The active version has no outcome of {_conversations(lacking)}, and {name} may have the only one, or be "
-            f"about to: replay what it lacks first, or say `now: true` to give those up.",
+            f"The active version has no outcome of {counted(lacking, 'conversation')}, and {name} may have the only "
+            f"one, or be about to: replay what it lacks first, or say `now: true` to give those up.",
             missing=lacking,
         )
-
-
-def _conversations(count: int) -> str:
-    return f"{count:,} conversation{'s' * (count != 1)}"
 
 
 def _known(standings: Standings, name: str) -> VersionStanding:

@@ -2,8 +2,8 @@
 
 import pytest
 
+from services.runtime.counting import counted
 from undertone.console import new_output
-from undertone.counting import counted
 from undertone.views.insights import footer, not_yet_under
 from undertone.views.trends import trends_view
 
