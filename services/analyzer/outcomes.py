@@ -1,22 +1,23 @@
 """From findings, skips and failures to the events that say so. Pure."""
 
 from datetime import datetime
-from functools import cache, lru_cache
+from functools import lru_cache
 from typing import Any
 from uuid import UUID
 
 from schemas.analysis_failed import AnalysisFailed, FailureReason
 from schemas.codec import encode_value
 from schemas.conversation_skipped import ConversationSkipped, SkipReason
-from schemas.envelope import Envelope, headers_of_original, new_traceparent, to_headers
+from schemas.envelope import Envelope, new_traceparent, to_headers
 from schemas.insight_produced import InsightProduced, Path, insight_id_of, sentiment_of
 from schemas.outcome import Outcome
 from schemas.subjects import subject_registry
 from services.analyzer.arrivals import Arrival
 from services.analyzer.engine import NOTHING, Finding, Usage
 from services.analyzer.shares import added
+from services.runtime.event_headers import event_headers
 from services.runtime.random_ids import random_ids
-from services.runtime.record_batches import HeaderTemplate, Record, encoded_headers
+from services.runtime.record_batches import Record, encoded_headers
 
 SOURCE = "/undertone/analyzer"
 
@@ -103,7 +104,7 @@ def record_of(arrival: Arrival, outcome: Outcome, now: datetime) -> Record:
     """The record that carries an outcome, for senders of many: as `codec.encode` would write it."""
     received = arrival.envelope
     if received.replay_id is None:
-        headers = _headers(outcome.type).filled(
+        headers = event_headers(outcome.type, SOURCE).filled(
             random_ids.hex(32).encode(),
             now.isoformat().encode(),
             _next_span(received.traceparent).encode(),
@@ -112,13 +113,6 @@ def record_of(arrival: Arrival, outcome: Outcome, now: datetime) -> Record:
     else:
         headers = encoded_headers(to_headers(envelope_of(received, now), outcome.type))
     return Record(arrival.conversation_id.encode(), encode_value(outcome), headers)
-
-
-@cache
-def _headers(event_type: str) -> HeaderTemplate:
-    """The headers of outcomes of this type: id, time, trace and correlation id are filled in."""
-    headers = headers_of_original(event_type, event_id="", source=SOURCE, time="", correlation_id="", traceparent="")
-    return HeaderTemplate([(name, content or None) for name, content in headers])
 
 
 def envelope_of(received: Envelope, now: datetime) -> Envelope:

@@ -4,7 +4,6 @@ import json
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from functools import cache
 from typing import Any, NamedTuple, cast
 
 import msgspec
@@ -19,10 +18,11 @@ from services.ingress.reading import MAX_CONVERSATIONS, Reading
 from services.ingress.record_values import Receipt, value_of, writer_of_plain
 from services.ingress.refusals import Refusal
 from services.ingress.sends import Sends, Sent
+from services.runtime.event_headers import event_headers
 from services.runtime.problems import FieldProblem, Problem
 from services.runtime.publisher import Record
 from services.runtime.random_ids import random_ids
-from services.runtime.record_batches import HeaderTemplate, NumberedHeaders
+from services.runtime.record_batches import NumberedHeaders
 
 RETRY_AFTER_SECONDS = 2
 _UNKNOWN = "Kafka did not acknowledge in time, so whether it has the conversation is unknown"
@@ -82,7 +82,7 @@ class Intake:
         if isinstance(chosen, Refusal):
             raise chosen.problem()
         key = chosen.encode()
-        headers = _headers_of_single(self.source).filled(
+        headers = event_headers(ConversationReceived.type, self.source).filled(
             random_ids.hex(32).encode(),
             receipt.text.encode(),
             (sender.traceparent or _new_traceparent()).encode(),
@@ -117,15 +117,6 @@ class Intake:
             correlation_id=sender.correlation_id,
             traceparent=sender.traceparent or _new_traceparent(),
         )
-
-
-@cache
-def _headers_of_single(source: str) -> HeaderTemplate:
-    """The headers of single posts: their id, time, trace and correlation id are filled in."""
-    headers = headers_of_original(
-        ConversationReceived.type, event_id="", source=source, time="", correlation_id="", traceparent=""
-    )
-    return HeaderTemplate([(name, content or None) for name, content in headers])
 
 
 def _new_traceparent() -> str:
