@@ -51,6 +51,10 @@ class Action:
         started_at: datetime = row["started_at"]
         return started_at
 
+    def counted_until(self, started_at: datetime) -> datetime:
+        """Up to when letters were stored that it deals with."""
+        return min(started_at, self.as_of or started_at)
+
 
 @dataclass(frozen=True, slots=True)
 class StillOpen:
@@ -76,7 +80,7 @@ def open_conditions(action: Action, started_at: datetime) -> tuple[Conditions, d
     conditions = Conditions()
     action.selection.add_to(conditions)
     return conditions, {
-        "stored_until": conditions.bind(min(started_at, action.as_of or started_at)),
+        "stored_until": conditions.bind(action.counted_until(started_at)),
         "action_id": conditions.bind(action.action_id),
     }
 
@@ -87,7 +91,7 @@ async def preview(database: Any, action: Action) -> tuple[datetime, list[Pile]]:
     conditions, places = open_conditions(action, started_at)
     rows = await database.fetch(sql.PREVIEW.format(**places, conditions=conditions), *conditions.values)
     piles = [Pile(row["origin_topic"], row["reason"], row["is_sendable"], row["letters"], row["bytes"]) for row in rows]
-    return min(started_at, action.as_of or started_at), piles
+    return action.counted_until(started_at), piles
 
 
 async def count_open(database: Any, action: Action, started_at: datetime) -> StillOpen:
