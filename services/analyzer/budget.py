@@ -26,6 +26,7 @@ LIVE_PART: Final = 0.1
 IDLE_SECONDS: Final = 60.0
 """A block that was not used for so long is given back."""
 NANO: Final = 1_000_000_000
+"""In a dollar; the sink counts in the same."""
 _ROUNDING: Final = 0.01
 _ASK_AGAIN_SECONDS: Final = 5.0
 """After a refusal, which comes only when others asked first, or when the clock here is not the broker's."""

@@ -4,14 +4,10 @@ Whoever got a finding carries it all. Where nobody did, those who wait carry it 
 """
 
 from collections.abc import Sequence
-from dataclasses import replace
-from typing import Final
 
+from services.analyzer.budget import NANO
 from services.analyzer.engine import NOTHING, Usage
 from services.runtime.splitting import split
-
-_NANOUSD: Final = 1_000_000_000
-"""In a dollar: what the sink counts in."""
 
 
 def share_out(usage: Usage, input_weights: Sequence[int], output_weights: Sequence[int]) -> list[Usage]:
@@ -19,7 +15,7 @@ def share_out(usage: Usage, input_weights: Sequence[int], output_weights: Sequen
     inputs, outputs = split(usage.input_tokens, input_weights), split(usage.output_tokens, output_weights)
     tokens = [given + taken for given, taken in zip(inputs, outputs, strict=True)]
     costs = split(_nanousd(usage), tokens if any(tokens) else output_weights)
-    return [Usage(given, 0, taken, cost / _NANOUSD) for given, taken, cost in zip(inputs, outputs, costs, strict=True)]
+    return [Usage(given, 0, taken, cost / NANO) for given, taken, cost in zip(inputs, outputs, costs, strict=True)]
 
 
 def added(one: Usage, other: Usage) -> Usage:
@@ -30,20 +26,19 @@ def added(one: Usage, other: Usage) -> Usage:
         one.input_tokens + other.input_tokens,
         one.cached_input_tokens + other.cached_input_tokens,
         one.output_tokens + other.output_tokens,
-        (_nanousd(one) + _nanousd(other)) / _NANOUSD,
+        (_nanousd(one) + _nanousd(other)) / NANO,
     )
 
 
 def left_of(usage: Usage, carried: Sequence[Usage]) -> Usage:
     """What nobody of these carries."""
     cost = _nanousd(usage) - sum(map(_nanousd, carried))
-    return replace(
-        NOTHING,
+    return Usage(
         input_tokens=max(0, usage.input_tokens - sum(one.input_tokens for one in carried)),
         output_tokens=max(0, usage.output_tokens - sum(one.output_tokens for one in carried)),
-        cost_usd=max(0, cost) / _NANOUSD,
+        cost_usd=max(0, cost) / NANO,
     )
 
 
 def _nanousd(usage: Usage) -> int:
-    return round(usage.cost_usd * _NANOUSD)
+    return round(usage.cost_usd * NANO)
