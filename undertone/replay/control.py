@@ -39,8 +39,6 @@ class Control:
                 self._budget.reserve(event.reservation_id, event.amount_usd, at, event.daily_budget_usd)
             case SpendSettled():
                 self._budget.settle(event.reservation_id, event.spent_usd)
-            case _:
-                pass
 
     def waits(self, *, costs: bool) -> Waits:
         """How things stand now for an engine that costs, or for one that does not."""
