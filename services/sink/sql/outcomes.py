@@ -9,6 +9,22 @@ the row they count, by what that row was before and is after (RETURNING old, new
 
 from services.sink.sql.erasures import NOT_ERASED
 
+
+def _count_usage(rows: str, *, at: str) -> str:
+    """Add what the rows `n` took, together, to the days on which their column `at` lies."""
+    return f"""
+        INSERT INTO daily_usage AS d (day, version_id, input_tokens, output_tokens, cost_nanousd)
+        SELECT (n.{at} AT TIME ZONE 'UTC')::date, n.version_id,
+            sum(n.input_tokens), sum(n.output_tokens), sum(round(n.cost_usd * 1e9)::bigint)
+        FROM {rows}
+        GROUP BY 1, 2 ORDER BY 1, 2
+        ON CONFLICT (day, version_id) DO UPDATE SET
+            input_tokens = d.input_tokens + excluded.input_tokens,
+            output_tokens = d.output_tokens + excluded.output_tokens,
+            cost_nanousd = d.cost_nanousd + excluded.cost_nanousd
+    """
+
+
 INSIGHTS = f"""
     WITH stored AS (
         INSERT INTO insights (
@@ -47,16 +63,7 @@ INSIGHTS = f"""
         ORDER BY c.insight_id
         ON CONFLICT (insight_id) DO NOTHING
     ), used AS (
-        INSERT INTO daily_usage AS d (day, version_id, input_tokens, output_tokens, cost_nanousd)
-        SELECT (analyzed_at AT TIME ZONE 'UTC')::date, version_id,
-            sum(input_tokens), sum(output_tokens), sum(round(cost_usd * 1e9)::bigint)
-        FROM stored
-        WHERE input_tokens > 0 OR output_tokens > 0 OR cost_usd > 0
-        GROUP BY 1, 2 ORDER BY 1, 2
-        ON CONFLICT (day, version_id) DO UPDATE SET
-            input_tokens = d.input_tokens + excluded.input_tokens,
-            output_tokens = d.output_tokens + excluded.output_tokens,
-            cost_nanousd = d.cost_nanousd + excluded.cost_nanousd
+        {_count_usage("stored n WHERE n.input_tokens > 0 OR n.output_tokens > 0 OR n.cost_usd > 0", at="analyzed_at")}
     )
     SELECT count(*) FROM stored
 """
@@ -189,35 +196,22 @@ CALLS = """
 """
 """Count the calls of a day."""
 
-_ADD_USAGE = """
-    ON CONFLICT (day, version_id) DO UPDATE SET
-        input_tokens = d.input_tokens + excluded.input_tokens,
-        output_tokens = d.output_tokens + excluded.output_tokens,
-        cost_nanousd = d.cost_nanousd + excluded.cost_nanousd
-"""
-
-SPENT_IN_VAIN = f"""
-    INSERT INTO daily_usage AS d (day, version_id, input_tokens, output_tokens, cost_nanousd)
-    SELECT (n.analyzed_at AT TIME ZONE 'UTC')::date, n.version_id,
-        sum(n.input_tokens), sum(n.output_tokens), sum(round(n.cost_usd * 1e9)::bigint)
-    FROM (
+SPENT_IN_VAIN = _count_usage(
+    """(
         SELECT DISTINCT * FROM unnest(
             $1::uuid[], $2::uuid[], $3::smallint[], $4::timestamptz[], $5::integer[], $6::integer[], $7::float8[]
         ) AS n (insight_id, batch_id, version_id, analyzed_at, input_tokens, output_tokens, cost_usd)
     ) n
     LEFT JOIN LATERAL (SELECT k.batch_id FROM insights k WHERE k.insight_id = n.insight_id LIMIT 1) i ON true
     WHERE i.batch_id IS DISTINCT FROM n.batch_id
-    GROUP BY 1, 2 ORDER BY 1, 2
-    {_ADD_USAGE}
-"""
+    """,
+    at="analyzed_at",
+)
 """What answers took that were paid for and are not kept: under a retired version, of an erased conversation, or because
 another answer for the same came first. Run after INSIGHTS; each record is counted once, as its offset moves once."""
 
-SPENT_ON_FAILURES = f"""
-    INSERT INTO daily_usage AS d (day, version_id, input_tokens, output_tokens, cost_nanousd)
-    SELECT (n.failed_at AT TIME ZONE 'UTC')::date, n.version_id,
-        sum(n.input_tokens), sum(n.output_tokens), sum(round(n.cost_usd * 1e9)::bigint)
-    FROM (
+SPENT_ON_FAILURES = _count_usage(
+    """(
         SELECT DISTINCT * FROM unnest(
             $1::text[], $2::smallint[], $3::bigint[], $4::bigint[], $5::timestamptz[], $6::integer[], $7::integer[],
             $8::float8[]
@@ -230,8 +224,8 @@ SPENT_ON_FAILURES = f"""
         WHERE c.conversation_id = n.conversation_id AND c.version_id = n.version_id AND c.kind = 'failed'
             AND (c.revision_ms, c.revision_offset, c.finished_at) = (n.revision_ms, n.revision_offset, n.failed_at)
     )
-    GROUP BY 1, 2 ORDER BY 1, 2
-    {_ADD_USAGE}
-"""
+    """,
+    at="failed_at",
+)
 """What was spent on conversations that failed. Run before OUTCOMES: a copy of a failure says the same again, of the
 same moment; a second failure of the same revision was paid for again."""
