@@ -18,6 +18,7 @@ from typing import Any
 import typer
 from typer.core import TyperCommand, TyperGroup
 
+from services.runtime.null_device import discard_output
 from undertone import standard_streams
 from undertone.console import complain
 from undertone.errors import OF_THE_MACHINE, CommandError
@@ -223,6 +224,5 @@ def _is_of_closed_pipe(error: SystemExit) -> bool:
 
 def _end_quietly() -> int:
     """Whoever read our output has closed it (`| head`): nothing is wrong."""
-    # Python flushes standard output at exit once more, and would complain there.
-    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    discard_output()
     return 0

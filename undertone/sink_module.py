@@ -3,10 +3,10 @@
 It ends as it would by itself, except that whoever closes the pipe that it writes to (`| head`) has seen enough: 0.
 """
 
-import os
 import runpy
 import sys
 
+from services.runtime.null_device import discard_output
 from undertone import standard_streams
 from undertone.errors import OF_THE_MACHINE
 
@@ -26,7 +26,7 @@ def main() -> None:
             sys.exit(f"the system refused to read or write: {error.strerror}")
         if not isinstance(error, BrokenPipeError):
             raise
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        discard_output()
 
 
 if __name__ == "__main__":

@@ -10,6 +10,8 @@ import io
 import os
 import sys
 
+from services.runtime.null_device import discard_output, replace_by_null_device
+
 _OPENED = {0: os.O_RDONLY, 1: os.O_WRONLY, 2: os.O_WRONLY}
 
 
@@ -28,13 +30,11 @@ def prepare() -> None:
 
 
 def give_up_output() -> None:
-    """Let go of what standard output does not take any more: Python would try it again at the end, and complain."""
+    """Let go of what standard output does not take any more, if there is such."""
     try:
         sys.stdout.flush()
     except (OSError, ValueError):
-        null = os.open(os.devnull, os.O_WRONLY)
-        os.dup2(null, 1)
-        os.close(null)
+        discard_output()
 
 
 def _open_if_closed(number: int, flags: int) -> None:
@@ -42,9 +42,4 @@ def _open_if_closed(number: int, flags: int) -> None:
     with contextlib.suppress(OSError):
         os.fstat(number)
         return
-    opened = os.open(os.devnull, flags)
-    if opened == number:
-        os.set_inheritable(number, True)
-    else:
-        os.dup2(opened, number)
-        os.close(opened)
+    replace_by_null_device(number, flags)

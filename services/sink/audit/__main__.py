@@ -3,7 +3,6 @@
 import argparse
 import asyncio
 import json
-import os
 import sys
 from collections.abc import Sequence
 from dataclasses import asdict
@@ -11,6 +10,7 @@ from dataclasses import asdict
 from aiokafka.errors import KafkaError
 
 from services.runtime.kafka import KafkaConnection
+from services.runtime.null_device import discard_output
 from services.runtime.settings import load_settings
 from services.sink.audit.flow import FlowAudit
 from services.sink.audit.logs import open_logs
@@ -72,8 +72,8 @@ def main(arguments: Sequence[str]) -> int:
     except CannotAnswer as problem:
         print(problem, file=sys.stderr)  # noqa: T201 - a command
         return 1
-    except BrokenPipeError:  # `| head`; Python would flush standard output once more, and complain
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    except BrokenPipeError:  # `| head`
+        discard_output()
         return 1
     except KeyboardInterrupt:
         return _INTERRUPTED
