@@ -1,8 +1,6 @@
 """What the analyzer opens at its start and closes at its end."""
 
 import math
-import os
-import socket
 import time
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager, nullcontext
@@ -19,6 +17,7 @@ from services.analyzer.pacing import Clocks
 from services.analyzer.recall import Patience
 from services.analyzer.settings import OFFLINE, AnalyzerSettings
 from services.runtime.dead_letters import DeadLetters
+from services.runtime.instances import instance_name
 from services.runtime.kafka import KafkaConnection
 from services.runtime.publisher import EventPublisher, open_publisher
 
@@ -115,7 +114,7 @@ def pipeline_options(settings: AnalyzerSettings) -> PipelineOptions:
     """What a pipeline is told."""
     budget = settings.daily_budget_usd
     return PipelineOptions(
-        instance=settings.instance_id or f"{socket.gethostname()}-{os.getpid()}",
+        instance=instance_name(settings.instance_id),
         membership=Membership(settings.instance_id, settings.session_timeout_seconds),
         limits=Limits(settings.calls_per_second, settings.tokens_per_minute, settings.pace),
         batching=Batching(

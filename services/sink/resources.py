@@ -1,7 +1,5 @@
 """What the sink opens and closes: pools, the publisher of dead letters, the reader of lag."""
 
-import os
-import socket
 from collections.abc import AsyncIterator
 from contextlib import aclosing, asynccontextmanager
 from dataclasses import dataclass, field
@@ -11,6 +9,7 @@ import asyncpg
 from schemas.topics import ANALYZED
 from services.runtime.dead_letters import DeadLetters
 from services.runtime.inbound import windows_of
+from services.runtime.instances import instance_name
 from services.runtime.kafka import KafkaConnection
 from services.runtime.publisher import EventPublisher, open_publisher
 from services.runtime.rate_limits import ClientLimiter, SlidingWindows
@@ -73,7 +72,7 @@ async def open_resources(settings: SinkSettings) -> AsyncIterator[Resources]:
         open_offers(connection) as offers,
         aclosing(windows_of(settings.redis_url, "sink")) as windows,
     ):
-        owner = settings.instance_id or f"{socket.gethostname()}-{os.getpid()}"
+        owner = instance_name(settings.instance_id)
         database = Database(read_pool)
         feed = InsightFeed(database, lag.group, lag.name_of(ANALYZED))
         announcer = Announcer(write_pool, publisher)
