@@ -13,6 +13,7 @@ the next hold, or for a while, in case it cannot say.
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from datetime import UTC, datetime
 
 from schemas.analysis_control import HoldDeclared
 from schemas.event import Lane
@@ -81,6 +82,10 @@ class Holds:
             if (costs or not is_paid_only) and (lane not in found or hold.until > found[lane].until):
                 found[lane] = hold
         return found
+
+    def ends_at(self, hold: Hold) -> datetime:
+        """When a hold ends, by the wall clock of now, to the second."""
+        return datetime.fromtimestamp(round(self._clocks.wall() + hold.until - self._clocks.monotonic()), UTC)
 
     def awaits_probe(self) -> bool:
         """Whether a hold of all lanes ended and nobody has said yet that calls are welcome again."""

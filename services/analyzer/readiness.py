@@ -8,6 +8,7 @@ from pydantic import JsonValue
 
 from schemas.event import Lane
 from services.analyzer.batching import LANES_IN_ORDER
+from services.analyzer.holds import Holds
 from services.analyzer.live_versions import describe_missing
 from services.analyzer.llm.breaker import Cause, Circuit
 from services.analyzer.metrics import (
@@ -107,7 +108,6 @@ def _lookup(pipeline: Pipeline) -> CheckResult:
 
 def describe(pipeline: Pipeline) -> dict[str, JsonValue]:
     """What `/health` adds: engines and versions, holds, and how much is under way."""
-    holds = pipeline.holds.active()
     versions, terms = pipeline.versions, pipeline.terms
     shown = terms.get(versions.active) or next(iter(terms.values()))
     return {
@@ -121,7 +121,7 @@ def describe(pipeline: Pipeline) -> dict[str, JsonValue]:
             "used_up_for": [lane.value for lane in pipeline.spending.lanes_without_budget()],
         },
         "breaker": _circuit(pipeline).value,
-        "holds": {lane.value: hold.reason for lane, hold in holds.items()},
+        **describe_holds(pipeline.holds),
         "blocked": {lane.value: reason for lane, reason in pipeline.ledger.blocked.items()},
         "partitions": {lane.value: list[JsonValue](sorted(owned)) for lane, owned in pipeline.assigned.items()},
         "share": round(pipeline.permits.share, 4),
@@ -129,6 +129,15 @@ def describe(pipeline: Pipeline) -> dict[str, JsonValue]:
         "in_flight": pipeline.ledger.unacknowledged,
         "calls_in_flight": pipeline.dispatcher.calls_in_flight,
         "batch_maximum": _batch_maximum(pipeline),
+    }
+
+
+def describe_holds(holds: Holds) -> dict[str, JsonValue]:
+    """Why lanes are held, and until when."""
+    active = holds.active()
+    return {
+        "holds": {lane.value: hold.reason for lane, hold in active.items()},
+        "held_until": {lane.value: holds.ends_at(hold).isoformat() for lane, hold in active.items()},
     }
 
 

@@ -1,7 +1,7 @@
 """How the stack looks to a person: where everything is, and how it is."""
 
-from collections.abc import Collection, Iterator, Mapping
-from datetime import timedelta
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
 
 from rich.console import Console
 from rich.padding import Padding
@@ -141,7 +141,7 @@ def _facts(status: StackStatus) -> Iterator[Text]:
         if lag is not None:
             behind = [f"{topic} {records:,}" for topic, records in lag.items() if records]
             yield _fact(f"{part} lag", ", ".join(behind) or "none")
-    yield from _held(status.holds, status.blocked)
+    yield from _held(status)
     if status.budget_used_up:
         yield _fact("held", status.budget_used_up)
     if status.today is not None:
@@ -152,14 +152,22 @@ def _facts(status: StackStatus) -> Iterator[Text]:
         )
 
 
-def _held(holds: Mapping[str, str], blocked: Collection[str]) -> Iterator[Text]:
-    """Which lanes start no analyses, why, and what ends that; of a lane that is blocked the reason says it."""
-    if len(holds) > 1 and len(set(holds.values())) == 1 and not blocked:
-        yield _fact("held", f"both lanes: {harmless(next(iter(holds.values())))}; end it with `{COMMAND} release`")
+def _held(status: StackStatus) -> Iterator[Text]:
+    """Which lanes start no analyses, why, until when, and what ends that; of a blocked lane the reason says it."""
+    told = {lane: f"{_until(status.held_until.get(lane))}: {harmless(reason)}" for lane, reason in status.holds.items()}
+    if len(told) > 1 and len(set(told.values())) == 1 and not status.blocked:
+        yield _fact("held", f"both lanes{next(iter(told.values()))}; end it with `{COMMAND} release`")
         return
-    for lane, reason in holds.items():
-        end = "" if lane in blocked else f"; end it with `{COMMAND} release --lane {lane}`"
-        yield _fact("held", f"{lane} lane: {harmless(reason)}{end}")
+    for lane, what in told.items():
+        end = "" if lane in status.blocked else f"; end it with `{COMMAND} release --lane {lane}`"
+        yield _fact("held", f"{lane} lane{what}{end}")
+
+
+def _until(end: str | None) -> str:
+    """The first whole minute at which it is over; nothing where the end is not known."""
+    if end is None:
+        return ""
+    return f" until {datetime.fromisoformat(end).astimezone(UTC) + timedelta(seconds=59):%H:%M} UTC"
 
 
 def _fact(name: str, value: str) -> Text:

@@ -12,6 +12,7 @@ from typing import Any
 
 import httpx
 
+from undertone.embedded import held_lanes
 from undertone.embedded.active_version import Standing
 from undertone.embedded.identity import resident_bytes
 from undertone.embedded.kafka import accepts_connections, answers_metadata
@@ -74,6 +75,8 @@ class StackStatus:
     """Of the analyzer, by topic: one a lane."""
     holds: dict[str, str] = field(default_factory=dict)
     """Why a lane starts no analyses: held for a time, or standing at a record until somebody acts."""
+    held_until: dict[str, str] = field(default_factory=dict)
+    """When those go on that are held for a time: ISO 8601."""
     blocked: tuple[str, ...] = ()
     """Those lanes that stand at a record: no release ends that."""
     budget_used_up: str | None = None
@@ -115,9 +118,10 @@ async def gather_status(home: Path, api_key: str | None = None) -> StackStatus:
     return replace(
         summary,
         analyzer_lag=behind,
-        holds=_holds(said),
+        holds=held_lanes.reasons_of(said),
+        held_until=held_lanes.ends_of(said),
         blocked=tuple(said.get("blocked") or ()),
-        budget_used_up=budget_used_up(said),
+        budget_used_up=held_lanes.budget_used_up(said),
     )
 
 
@@ -156,17 +160,6 @@ async def _ask_analyzer_lag(state: StackState) -> dict[str, int] | None:
         return None
     servers = Servers(state.addresses["kafka"], state.addresses["postgres"], "kafka" in state.processes)
     return await analyzer_lag(kafka_connection(servers, {}))
-
-
-def _holds(analyzer: Mapping[str, Any]) -> dict[str, str]:
-    """Lanes that are held for a time, and lanes that stand at a record until somebody acts."""
-    return {**(analyzer.get("holds") or {}), **(analyzer.get("blocked") or {})}
-
-
-def budget_used_up(analyzer: Mapping[str, Any]) -> str | None:
-    """What an analyzer's readiness says of its budget: a check that never fails, for this is what its owner asked."""
-    said = (analyzer.get("checks") or {}).get("budget") or {}
-    return said.get("detail")
 
 
 def _service_status(state: StackState, name: str, answer: _Answer) -> PartStatus:

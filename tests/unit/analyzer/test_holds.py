@@ -5,6 +5,7 @@ import pytest
 from schemas.analysis_control import HoldDeclared
 from schemas.event import Lane
 from services.analyzer.holds import LONG_HOLD_SECONDS, LONGEST_PROBE_SECONDS, PROBE_ANSWERED, Holds
+from services.analyzer.readiness import describe_holds
 from tests.unit.analyzer.fakes import FakeClock
 
 
@@ -132,3 +133,16 @@ def test_what_a_provider_asked_for_holds_engines_that_cost_only() -> None:
     assert holds.active(costs=False) == {}
     holds.apply(_hold(0), clock.wall())
     assert holds.active() == {}
+
+
+def test_what_is_told_of_holds_names_their_ends_by_the_wall_clock() -> None:
+    clock = FakeClock(wall=1_700_000_000.25)
+    holds = Holds(clock.clocks)
+    assert describe_holds(holds) == {"holds": {}, "held_until": {}}
+    holds.apply(_hold(60, Lane.REPLAY), clock.wall() - 20)
+    told = {"holds": {"replay": "429"}, "held_until": {"replay": "2023-11-14T22:14:00+00:00"}}
+    assert describe_holds(holds) == told
+    clock.advance(30)
+    assert describe_holds(holds) == told
+    clock.advance(11)
+    assert describe_holds(holds) == {"holds": {}, "held_until": {}}

@@ -5,7 +5,8 @@ import io
 from rich.console import Console
 
 from undertone.embedded.display import show_status
-from undertone.embedded.status import FailedCheck, PartStatus, StackStatus, budget_used_up
+from undertone.embedded.held_lanes import budget_used_up, ends_of
+from undertone.embedded.status import FailedCheck, PartStatus, StackStatus
 
 
 def shown(status: StackStatus, width: int = 160) -> str:
@@ -100,3 +101,21 @@ def test_a_hold_of_both_lanes_is_told_once() -> None:
     text = shown(StackStatus(running=True, healthy=True, home="h", holds={"live": "a pause", "replay": "a pause"}))
     assert "held           both lanes: a pause; end it with `undertone release`\n" in text
     assert text.count("a pause") == 1
+
+
+def test_a_hold_says_when_it_ends() -> None:
+    lanes = ("live", "replay")
+    end = "2026-03-02T14:04:20+00:00"
+    holds, until = dict.fromkeys(lanes, "a pause"), dict.fromkeys(lanes, end)
+    both = shown(StackStatus(running=True, healthy=True, home="h", holds=holds, held_until=until))
+    assert "held           both lanes until 14:05 UTC: a pause; end it with `undertone release`\n" in both
+    until["live"] = "2026-03-02T16:05:00+01:00"
+    each = shown(StackStatus(running=True, healthy=True, home="h", holds=holds, held_until=until))
+    assert "held           live lane until 15:05 UTC: a pause; end it with `undertone release --lane live`\n" in each
+    assert "held           replay lane until 14:05 UTC: a pause; end it" in each
+
+
+def test_a_lane_that_stands_at_a_record_is_not_said_to_go_on_by_itself() -> None:
+    said = {"held_until": {"live": "2026-03-02T14:05:00+00:00", "replay": "2026-03-02T15:05:00+00:00"}}
+    assert ends_of({**said, "blocked": {"live": "no engine"}}) == {"replay": "2026-03-02T15:05:00+00:00"}
+    assert ends_of({"holds": {"live": "an older release says no end"}}) == {}
