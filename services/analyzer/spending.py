@@ -23,6 +23,9 @@ _LOOK_AGAIN_SECONDS: Final = 1.0
 _SETTLE_SECONDS: Final = 5.0
 """At the end: a block that cannot be settled in this time stays spent."""
 
+_WAITED_SECONDS: Final = 60.0
+"""So long after it last waited for a new day a lane is said to go on."""
+
 
 @runtime_checkable
 class EstimatesCost(Protocol):
@@ -30,6 +33,29 @@ class EstimatesCost(Protocol):
 
     def estimate_usage(self, batch: Sequence[Task]) -> Usage: ...
     def most_usd(self, batch: Sequence[Task]) -> float: ...
+
+
+class LanesThatWait:
+    """Lanes that are said to wait for a new day: from when they begin until they have not waited for a minute.
+
+    The last of a budget is passed to and fro: what a call leaves, here or elsewhere, lets another start, several times
+    a second. That a lane had money in between says nothing. Pure; the clock is a monotonic one.
+    """
+
+    def __init__(self, clock: Callable[[], float]) -> None:
+        self._clock = clock
+        self._waited_at: dict[Lane, float] = {}
+
+    @property
+    def names(self) -> list[str]:
+        return sorted(lane.value for lane in self._waited_at)
+
+    def see(self, lanes: Collection[Lane]) -> bool:
+        """These wait now; whether that changes what is said."""
+        now, said = self._clock(), self._waited_at.keys()
+        waited_at = self._waited_at | dict.fromkeys(lanes, now)
+        self._waited_at = {lane: at for lane, at in waited_at.items() if now - at < _WAITED_SECONDS}
+        return self._waited_at.keys() != said
 
 
 class Spending:
@@ -61,7 +87,7 @@ class Spending:
         self._budget = Budget(daily_usd or 0.0)
         self._wallet = Wallet(self._budget, clocks)
         self._changed = asyncio.Event()
-        self._told: frozenset[Lane] = frozenset()
+        self._told = LanesThatWait(clocks.monotonic)
 
     def take(self, version: str, lane: Lane, tasks: Sequence[Task]) -> Charge | None:
         """The most that a call under a version may cost; None: no money now, `short_lanes` says for how long."""
@@ -168,8 +194,6 @@ class Spending:
 
     def _tell(self) -> None:
         """Log once when a lane begins to wait for a new day, and once when it goes on."""
-        lanes = frozenset(self.lanes_without_budget())
-        if lanes != self._told:
-            self._told = lanes
-            names = sorted(lane.value for lane in lanes)
-            _log.warning("budget_changed", lanes_that_wait=names, reserved_usd=round(self.reserved_usd, 6))
+        if self._told.see(self.lanes_without_budget()):
+            reserved_usd = round(self.reserved_usd, 6)
+            _log.warning("budget_changed", lanes_that_wait=self._told.names, reserved_usd=reserved_usd)

@@ -4,11 +4,13 @@ import asyncio
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager, suppress
 
+import pytest
+
 from schemas.analysis_control import SpendReserved, SpendSettled
 from schemas.event import Event, Lane
 from services.analyzer.budget import Charge
 from services.analyzer.engine import Answer, Task, Usage
-from services.analyzer.spending import Spending
+from services.analyzer.spending import LanesThatWait, Spending
 from tests.unit.analyzer.fakes import FakeClock
 from tests.unit.analyzer.windows import a_task
 from tests.waiting import eventually
@@ -150,3 +152,48 @@ async def test_what_is_left_of_the_day_suffices_for_a_smaller_batch() -> None:
         assert spending.affordable(PAID, Lane.LIVE, tasks) == 4, "what comes back is there again"
     async with Log().spending(None) as spending:
         assert spending.affordable(PAID, Lane.LIVE, tasks) == 10
+
+
+def test_a_lane_is_said_to_go_on_when_it_has_not_waited_for_a_minute() -> None:
+    clock = FakeClock()
+    lanes = LanesThatWait(clock.monotonic)
+    assert not lanes.see([])
+    assert lanes.see([Lane.LIVE])
+    for _ in range(100):
+        clock.advance(0.3)
+        assert not lanes.see([])
+        clock.advance(0.3)
+        assert not lanes.see([Lane.LIVE])
+    assert lanes.see([Lane.LIVE, Lane.REPLAY])
+    assert lanes.names == ["live", "replay"]
+    clock.advance(59)
+    assert not lanes.see([Lane.REPLAY])
+    clock.advance(1.01)
+    assert lanes.see([Lane.REPLAY])
+    assert lanes.names == ["replay"]
+    clock.advance(60.01)
+    assert lanes.see([])
+    assert lanes.names == []
+
+
+async def test_the_last_of_a_budget_that_goes_to_and_fro_is_logged_once(caplog: pytest.LogCaptureFixture) -> None:
+    log = Log()
+    async with log.spending(0.05) as spending:
+
+        async def look() -> None:
+            spending.release(Charge(), None)
+            await eventually(lambda: not spending._changed.is_set(), every_seconds=0.001)
+
+        for _ in range(3):
+            taken = await eventually(lambda: spending.take(PAID, Lane.LIVE, BATCH), every_seconds=0.001)
+            assert taken is not None
+            assert spending.take(PAID, Lane.LIVE, BATCH) is None
+            assert spending.lanes_without_budget() == [Lane.LIVE]
+            await look()
+            spending.release(taken, 0.0)
+            assert spending.lanes_without_budget() == []
+            await look()
+        assert [vars(record)["undertone_fields"]["lanes_that_wait"] for record in caplog.records] == [["live"]]
+        log.clock.advance(61)
+        await look()
+        assert [vars(record)["undertone_fields"]["lanes_that_wait"] for record in caplog.records] == [["live"], []]
