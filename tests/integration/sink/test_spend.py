@@ -31,12 +31,17 @@ async def spent(sink: Sink) -> tuple[int, int]:
     return int(row[0] or 0), int(row[1] or 0)
 
 
-async def test_what_comes_late_under_a_retired_version_is_left_out_and_its_cost_is_counted(sink: Sink) -> None:
-    await sink.receive(posting("c1", "a", 1), posting("c2", "a", 2))
-    await sink.finish(insight("c1", "a", 1), paid("c1", 1, "v2"))
+async def retire_v2(sink: Sink) -> None:
+    """Whichever came to be active first: v1 is it now."""
     await sink.pool.execute("UPDATE analysis_versions SET state = 'candidate', activated_at = NULL WHERE name = 'v2'")
     await sink.pool.execute("UPDATE analysis_versions SET state = 'active' WHERE name = 'v1'")
     await Decisions(sink.pool).retire("v2", By("a test"), now=True)
+
+
+async def test_what_comes_late_under_a_retired_version_is_left_out_and_its_cost_is_counted(sink: Sink) -> None:
+    await sink.receive(posting("c1", "a", 1), posting("c2", "a", 2))
+    await sink.finish(insight("c1", "a", 1), paid("c1", 1, "v2"))
+    await retire_v2(sink)
     await Upkeep(sink.pool, asyncio.Event()).empty_retired()
     assert await spent(sink) == (120, COST)
     await sink.finish(paid("c2", 2, "v2"), paid("c2", 2, "v1"))
@@ -81,9 +86,7 @@ async def test_a_failure_of_an_older_release_took_nothing_that_is_known(sink: Si
 async def test_what_was_spent_in_vain_on_who_was_erased_or_under_a_retired_version_is_counted(sink: Sink) -> None:
     await sink.receive(posting("c1", "a", 1), posting("c2", "a", 2))
     await sink.finish(insight("c1", "a", 1), paid_in_vain("c2", 2, "v2"))
-    await sink.pool.execute("UPDATE analysis_versions SET state = 'candidate', activated_at = NULL WHERE name = 'v2'")
-    await sink.pool.execute("UPDATE analysis_versions SET state = 'active' WHERE name = 'v1'")
-    await Decisions(sink.pool).retire("v2", By("a test"), now=True)
+    await retire_v2(sink)
     await sink.finish(paid_in_vain("c1", 1, "v2"))
     await sink.pool.execute(erasures.ERASE, "c1")
     await sink.finish(paid_in_vain("c1", 1))

@@ -32,6 +32,13 @@ async def upkeep(world: World) -> None:
     await Upkeep(world.sink.pool, asyncio.Event()).note_caught_up()
 
 
+async def v1_analyses_what_comes_later(world: World) -> None:
+    """The background looks whether the active version has caught up; then conversation 7 comes."""
+    await upkeep(world)
+    await world.receive([7], after=LATER)
+    await world.analyse([7], "v1", after=LATER)
+
+
 async def is_catching_up(world: World) -> bool:
     async with world.sink.pool.acquire() as connection:
         return (await read_versions(connection)).is_catching_up
@@ -57,9 +64,7 @@ async def test_an_outcome_under_an_earlier_version_finishes_nothing_that_came_af
     world: World,
 ) -> None:
     await promoted(world)
-    await upkeep(world)
-    await world.receive([7], after=LATER)
-    await world.analyse([7], "v1", after=LATER)
+    await v1_analyses_what_comes_later(world)
     assert (await world.statuses())[name(7)] == "queued"
     assert ((await world.of("v2")).in_flight, await counted_missing(world)) == (1, 0)
     found = await shown(world, 7)
@@ -73,9 +78,7 @@ async def test_what_the_active_version_has_not_finished_follows_the_version_that
     world: World,
 ) -> None:
     await promoted(world)
-    await upkeep(world)
-    await world.receive([7], after=LATER)
-    await world.analyse([7], "v1", after=LATER)
+    await v1_analyses_what_comes_later(world)
     await world.decisions.roll_back(WHO, now=True)
     assert set((await world.statuses()).values()) == {"completed"}
     assert await counted_missing(world) == 0
@@ -97,9 +100,7 @@ async def test_what_was_under_way_at_a_promotion_is_finished_by_the_version_befo
 
 async def test_until_the_analyzers_are_told_the_version_before_finishes_what_comes(world: World) -> None:
     await promoted(world, is_told=False)
-    await upkeep(world)
-    await world.receive([7], after=LATER)
-    await world.analyse([7], "v1", after=LATER)
+    await v1_analyses_what_comes_later(world)
     assert ((await world.statuses())[name(7)], await counted_missing(world)) == ("completed", 1)
 
 
@@ -139,8 +140,6 @@ async def test_while_traffic_decides_an_engine_that_is_switched_back_finishes_wh
     await world.receive([0])
     await world.analyse([0])
     await world.sink.finish(insight(name(0), "words", 0, version="v2", at=at(0)))  # live: it becomes active
-    await upkeep(world)
-    await world.receive([7], after=LATER)
-    await world.analyse([7], "v1", after=LATER)
+    await v1_analyses_what_comes_later(world)
     assert ((await world.of("v2")).state, (await world.statuses())[name(7)]) == ("active", "completed")
     assert await counted_missing(world) == 1
