@@ -10,11 +10,10 @@ from typing import Any
 import httpx
 import pytest
 
-from tests.unit.cli.test_versions import Stage, a_version, all_versions, api_that, promote
+from tests.unit.cli.versions import Stage, a_version, all_versions, api_that, promote
 from undertone import cli
-from undertone.commands import versions
 from undertone.errors import UsageProblem
-from undertone.versions import catching_up
+from undertone.versions import catching_up, options
 from undertone.versions.catching_up import How
 from undertone.versions.fleet import Analyzers, lack_of
 
@@ -110,7 +109,7 @@ def answering(monkeypatch: pytest.MonkeyPatch) -> Callable[..., Answering]:
 
     def start(analyzers: Analyzers | None, **standing: Any) -> Answering:
         api = Answering(analyzers, standing)
-        monkeypatch.setattr(versions, "_open_api", lambda *_: api_that(api.answer))
+        monkeypatch.setattr(options, "open_api", lambda *_: api_that(api.answer))
         return api
 
     return start
