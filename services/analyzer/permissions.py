@@ -7,7 +7,6 @@ from typing import Protocol
 from schemas.event import Lane
 from services.analyzer.arrivals import Arrival
 from services.analyzer.batching import LANES_IN_ORDER, Queue, Work
-from services.analyzer.budget import Charge
 from services.analyzer.engine import CallEnd, Task
 from services.analyzer.holds import Holds
 from services.analyzer.llm.breaker import CircuitBreaker
@@ -16,6 +15,7 @@ from services.analyzer.metrics import CALLS_IN_FLIGHT
 from services.analyzer.pacing import CallPermit
 from services.analyzer.probing import Probing
 from services.analyzer.terms import Terms, TermsByVersion
+from services.analyzer.wallet import Charge
 
 
 class Spending(Protocol):

@@ -10,9 +10,10 @@ from typing import Final, Protocol, runtime_checkable
 from schemas.analysis_control import SpendReserved, SpendSettled
 from schemas.event import Event, Lane
 from services.analyzer.batching import LANES_IN_ORDER
-from services.analyzer.budget import NANO, Budget, Charge, Wallet, day_of
+from services.analyzer.budget import NANO, Budget, day_of
 from services.analyzer.engine import Engine, Task, Usage
 from services.analyzer.pacing import Clocks
+from services.analyzer.wallet import Charge, Wallet
 from services.runtime.logs import get_logger
 from services.runtime.waiting import happened
 

@@ -10,7 +10,8 @@ from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 
 from schemas.conversation_received import ConversationReceived
-from services.analyzer.budget import DAY_SECONDS, LIVE_PART
+from services.analyzer.budget import DAY_SECONDS
+from services.analyzer.wallet import LIVE_PART
 from undertone.replay.course import Fleet, course_of
 
 _HASH_DIGITS = 14

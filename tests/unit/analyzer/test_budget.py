@@ -5,7 +5,8 @@ from uuid import uuid4
 import pytest
 
 from schemas.event import Lane
-from services.analyzer.budget import BLOCK_PART, DAY_SECONDS, IDLE_SECONDS, Budget, nano
+from services.analyzer.budget import DAY_SECONDS, Budget, nano
+from services.analyzer.wallet import BLOCK_PART, IDLE_SECONDS
 from tests.unit.analyzer.wallets import DAILY, MIDNIGHT, Fleet
 
 

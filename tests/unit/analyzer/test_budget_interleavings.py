@@ -6,7 +6,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from schemas.event import Lane
-from services.analyzer.budget import NANO, Charge, day_of, nano
+from services.analyzer.budget import NANO, day_of, nano
+from services.analyzer.wallet import Charge
 from tests.unit.analyzer.wallets import DAILY, Fleet
 
 CHANGED = (DAILY, 0.3, 2.5)

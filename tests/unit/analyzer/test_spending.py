@@ -8,9 +8,9 @@ import pytest
 
 from schemas.analysis_control import SpendReserved, SpendSettled
 from schemas.event import Event, Lane
-from services.analyzer.budget import Charge
 from services.analyzer.engine import Answer, Task, Usage
 from services.analyzer.spending import LanesThatWait, Spending
+from services.analyzer.wallet import Charge
 from tests.unit.analyzer.fakes import FakeClock
 from tests.unit.analyzer.windows import a_task
 from tests.waiting import eventually

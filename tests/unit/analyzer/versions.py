@@ -4,12 +4,12 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
 
 from schemas.event import Lane
-from services.analyzer.budget import Charge
 from services.analyzer.engine import Answer, Task
 from services.analyzer.llm.breaker import CircuitBreaker
 from services.analyzer.pacing import Pacer
 from services.analyzer.terms import Terms
 from services.analyzer.unpaced import Unpaced
+from services.analyzer.wallet import Charge
 from tests.unit.analyzer.fakes import FakeClock
 
 FREE, PAID = "offline-1", "grok-4.3-p1"

@@ -4,7 +4,8 @@ from dataclasses import dataclass, field
 from uuid import UUID
 
 from schemas.event import Lane
-from services.analyzer.budget import DAY_SECONDS, NANO, Budget, Charge, Wallet, day_of
+from services.analyzer.budget import DAY_SECONDS, NANO, Budget, day_of
+from services.analyzer.wallet import Charge, Wallet
 from tests.unit.analyzer.fakes import FakeClock
 
 DAILY = 1.0
