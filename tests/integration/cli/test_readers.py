@@ -1,44 +1,22 @@
 """Files as people have them: every kind, every kind of damage; what is good is always read."""
 
-import errno
 import gzip
 import json
 import os
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import Any
 
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from undertone.errors import UsageProblem
-from undertone.ingest import json_files, opening
-from undertone.ingest.checkpoint import describe_source
+from tests.integration.cli.files import GOOD, open_file, read_file, write_file
+from undertone.ingest import json_files
 from undertone.ingest.entries import Entry, Found, Unreadable
-from undertone.ingest.formats import AnyReader, open_reader
 from undertone.ingest.json_files import JsonDocument, JsonLines
 from undertone.ingest.opening import InputFile
 from undertone.ingest.twitter_csv import TwitterCsv
-
-_NOBODY = 65534
-GOOD = b'{"conversation_id": "good", "turns": [{"text": "It broke."}]}'
-
-
-def _file(folder: Path, name: str, content: bytes) -> Path:
-    path = folder / name
-    path.write_bytes(content)
-    return path
-
-
-def _open(path: Path, format_name: str = "auto") -> AnyReader:
-    return open_reader(path, format_name, path.with_suffix(".sqlite"))
-
-
-def _read(path: Path, format_name: str = "auto") -> list[Found]:
-    return list(_open(path, format_name).entries())
 
 
 def _summary(found: Sequence[Found]) -> list[tuple[int, str]]:
@@ -49,7 +27,7 @@ def test_lines_are_read_and_passed_on_as_they_stand(tmp_path: Path) -> None:
     content = (
         b"\xef\xbb\xbf" + GOOD + b"\r\n\n  \n" + GOOD + b"  \n" + GOOD
     )  # a mark, CRLF, blank lines, no end of line
-    found = _read(_file(tmp_path, "a.jsonl", content))
+    found = read_file(write_file(tmp_path, "a.jsonl", content))
     assert _summary(found) == [(1, "good"), (4, "good"), (5, "good")]
     assert all(isinstance(one, Entry) and one.text == GOOD for one in found)
 
@@ -71,7 +49,7 @@ def test_lines_are_read_and_passed_on_as_they_stand(tmp_path: Path) -> None:
     ],
 )
 def test_a_bad_line_is_named_by_its_number_and_hurts_no_other(tmp_path: Path, line: bytes, problem: str) -> None:
-    found = _read(_file(tmp_path, "a.jsonl", b"\n".join([GOOD, line, GOOD])))
+    found = read_file(write_file(tmp_path, "a.jsonl", b"\n".join([GOOD, line, GOOD])))
     assert [one.number for one in found] == [1, 2, 3]
     assert isinstance(found[0], Entry)
     assert isinstance(found[2], Entry)
@@ -81,14 +59,17 @@ def test_a_bad_line_is_named_by_its_number_and_hurts_no_other(tmp_path: Path, li
 
 def test_a_line_without_end_is_passed_over_with_bounded_memory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(json_files, "MAX_ENTRY_BYTES", 1000)
-    found = _read(_file(tmp_path, "a.jsonl", GOOD + b"\n" + b"x" * 5000 + b"\n" + GOOD))
+    found = read_file(write_file(tmp_path, "a.jsonl", GOOD + b"\n" + b"x" * 5000 + b"\n" + GOOD))
     assert [number for number, _ in _summary(found)] == [1, 2, 3]
     assert "is longer than" in _summary(found)[1][1]
 
 
 @pytest.mark.parametrize("name", ["a.jsonl.gz", "a.jsonl"])
 def test_gzip_is_told_by_its_content_whatever_the_name(tmp_path: Path, name: str) -> None:
-    assert _summary(_read(_file(tmp_path, name, gzip.compress(GOOD + b"\n" + GOOD)))) == [(1, "good"), (2, "good")]
+    assert _summary(read_file(write_file(tmp_path, name, gzip.compress(GOOD + b"\n" + GOOD)))) == [
+        (1, "good"),
+        (2, "good"),
+    ]
 
 
 @pytest.mark.parametrize("name", ["a.jsonl.gz", "a.json.gz"])
@@ -96,28 +77,28 @@ def test_a_gzip_file_that_is_cut_off_gives_what_is_whole_and_says_so(tmp_path: P
     entries = [f'{{"conversation_id": "c{n}", "turns": [{{"text": "{os.urandom(300).hex()}"}}]}}' for n in range(2000)]
     text = "\n".join(entries) if "jsonl" in name else f"[{','.join(entries)}]"
     packed = gzip.compress(text.encode())
-    found = _read(_file(tmp_path, name, packed[: len(packed) // 2]))
+    found = read_file(write_file(tmp_path, name, packed[: len(packed) // 2]))
     assert len(found) > 500
     assert isinstance(found[-1], Unreadable)
     assert all(isinstance(one, Entry) for one in found[:-1])
 
 
 def test_the_first_entries_are_left_out_when_an_ingest_goes_on(tmp_path: Path) -> None:
-    lines = _file(tmp_path, "a.jsonl", b"\n".join([GOOD, b"", b"bad", GOOD]))
-    assert [one.number for one in _open(lines).entries(skip=1)] == [3, 4]
-    document = _file(tmp_path, "a.json", b"[%s, 7, %s]" % (GOOD, GOOD))
-    assert [one.number for one in _open(document).entries(skip=2)] == [3]
+    lines = write_file(tmp_path, "a.jsonl", b"\n".join([GOOD, b"", b"bad", GOOD]))
+    assert [one.number for one in open_file(lines).entries(skip=1)] == [3, 4]
+    document = write_file(tmp_path, "a.json", b"[%s, 7, %s]" % (GOOD, GOOD))
+    assert [one.number for one in open_file(document).entries(skip=2)] == [3]
 
 
 def test_a_document_may_be_one_conversation_or_an_array(tmp_path: Path) -> None:
     pretty = json.dumps(json.loads(GOOD), indent=2).encode()
-    assert _summary(_read(_file(tmp_path, "one.json", pretty))) == [(1, "good")]
-    assert _summary(_read(_file(tmp_path, "many.json", b" [%s ,\n%s]\n" % (pretty, GOOD)))) == [
+    assert _summary(read_file(write_file(tmp_path, "one.json", pretty))) == [(1, "good")]
+    assert _summary(read_file(write_file(tmp_path, "many.json", b" [%s ,\n%s]\n" % (pretty, GOOD)))) == [
         (1, "good"),
         (2, "good"),
     ]
-    assert _read(_file(tmp_path, "none.json", b"[]")) == []
-    assert _read(_file(tmp_path, "empty.json", b"")) == []
+    assert read_file(write_file(tmp_path, "none.json", b"[]")) == []
+    assert read_file(write_file(tmp_path, "empty.json", b"")) == []
 
 
 @pytest.mark.parametrize(
@@ -133,7 +114,7 @@ def test_a_document_may_be_one_conversation_or_an_array(tmp_path: Path) -> None:
     ],
 )
 def test_a_bad_element_of_a_document_hurts_no_other(tmp_path: Path, element: bytes, problem: str) -> None:
-    found = _read(_file(tmp_path, "a.json", b"[%s, %s, %s]" % (GOOD, element, GOOD)))
+    found = read_file(write_file(tmp_path, "a.json", b"[%s, %s, %s]" % (GOOD, element, GOOD)))
     bad = [one.problem for one in found if isinstance(one, Unreadable)]
     assert len(bad) == 1
     assert bad[0].startswith(problem)
@@ -142,7 +123,7 @@ def test_a_bad_element_of_a_document_hurts_no_other(tmp_path: Path, element: byt
 
 
 def test_a_document_that_is_cut_off_says_so(tmp_path: Path) -> None:
-    found = _read(_file(tmp_path, "a.json", b"[%s, %s" % (GOOD, GOOD)))
+    found = read_file(write_file(tmp_path, "a.json", b"[%s, %s" % (GOOD, GOOD)))
     assert _summary(found)[:2] == [(1, "good"), (2, "good")]
     assert "cut off" in _summary(found)[2][1]
 
@@ -158,7 +139,7 @@ def test_a_document_read_piece_by_piece_equals_the_document_read_whole(
     tmp_path: Path, elements: list[dict[str, Any]], chunk: int, ascii_only: bool
 ) -> None:
     text = json.dumps(elements, ensure_ascii=ascii_only, indent=1)
-    path = _file(tmp_path, "a.json", text.encode(errors="replace"))
+    path = write_file(tmp_path, "a.json", text.encode(errors="replace"))
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(json_files, "_CHUNK_CHARACTERS", chunk)
         found = list(JsonDocument(InputFile(path)).entries())
@@ -180,86 +161,4 @@ def test_a_document_read_piece_by_piece_equals_the_document_read_whole(
 def test_the_kind_of_a_file_is_told_by_its_name_and_its_beginning(
     tmp_path: Path, name: str, content: bytes, kind: type
 ) -> None:
-    assert isinstance(_open(_file(tmp_path, name, content)), kind)
-
-
-@pytest.mark.parametrize(
-    ("name", "content", "said"),
-    [
-        ("a.txt", b"Dear all,\n", "neither JSON nor the CSV of Twitter"),
-        ("a.csv", b"id;text\n1;a\n", "lacks the columns tweet_id, inbound, created_at, text, in_response_to_tweet_id"),
-        ("a.csv", b"", "lacks the columns"),
-        ("a.csv", b"id,text\n1,a\n", "Bring other tables as JSONL"),
-        ("a.csv", "größe,text\n".encode("latin-1"), r"header of .* is not UTF-8; .*iconv -f LATIN1 .* > utf8.csv"),
-        ("a.csv", "tweet_id,text\n".encode("utf-16"), r"is written in UTF-16; .*iconv -f UTF-16 .* > utf8.csv"),
-        ("a.csv", "tweet_id,text\n".encode("utf-16-le"), "is written in UTF-16LE"),
-        ("a.CSV", "tweet_id,text\n".encode("utf-16-be"), "is written in UTF-16BE"),
-        ("a.csv", "tweet_id,text\n".encode("utf-32"), "is written in UTF-32"),
-        ("a.csv.gz", gzip.compress("tweet_id,text\n".encode("utf-16"), mtime=0), r"UTF-16; .*gzip -dc .* > utf8.csv"),
-        ("a.jsonl", "{}".encode("utf-16"), "is written in UTF-16"),
-        ("a.json.gz", gzip.compress(GOOD, mtime=0)[:9], "its gzip data cannot be read"),
-    ],
-)
-def test_a_file_that_cannot_be_read_at_all_is_refused_with_one_sentence(
-    tmp_path: Path, name: str, content: bytes, said: str
-) -> None:
-    with pytest.raises(UsageProblem, match=said):
-        _read(_file(tmp_path, name, content))
-
-
-def test_what_is_no_file_is_refused_with_one_sentence(tmp_path: Path) -> None:
-    with pytest.raises(UsageProblem, match="does not exist"):
-        _open(tmp_path / "missing.jsonl")
-    with pytest.raises(UsageProblem, match="is a folder"):
-        _open(tmp_path)
-    os.mkfifo(tmp_path / "pipe")
-    with pytest.raises(UsageProblem, match="is not a regular file"):
-        _open(tmp_path / "pipe")
-
-
-@pytest.mark.skipif(
-    not Path("/proc/self/mem").exists(),
-    reason="there is no /proc/self/mem, a file that opens and cannot be read: run this on Linux, with /proc mounted",
-)
-@pytest.mark.parametrize("format_name", ["auto", "json", "jsonl", "csv"])
-def test_a_file_that_opens_and_cannot_be_read_is_refused_with_one_sentence(format_name: str) -> None:
-    with pytest.raises(UsageProblem, match=r"^/proc/self/mem cannot be read: Input/output error\.$"):
-        _open(Path("/proc/self/mem"), format_name)
-    with pytest.raises(UsageProblem, match=r"^/proc/self/mem cannot be read: Input/output error\.$"):
-        describe_source(Path("/proc/self/mem"))
-
-
-def test_a_disk_that_fails_in_the_middle_of_a_file_names_the_file(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    lines = _open(_file(tmp_path, "a.jsonl", GOOD + b"\n")).entries()
-    next(lines)
-
-    def fail(*_: object) -> int:
-        raise OSError(errno.EIO, "Input/output error")
-
-    monkeypatch.setattr(opening, "_read_into", fail)
-    with pytest.raises(UsageProblem, match=r"a\.jsonl cannot be read: Input/output error\."):
-        list(lines)
-
-
-def test_a_file_that_may_not_be_read_is_refused_with_one_sentence() -> None:
-    with TemporaryDirectory() as name:
-        folder = Path(name)
-        folder.chmod(0o755)  # it is the file that may not be read, not the folder
-        path = _file(folder, "a.jsonl", GOOD)
-        path.chmod(0)
-        with _no_root(), pytest.raises(UsageProblem, match="may not be read by this user"):
-            _open(path)
-
-
-@contextmanager
-def _no_root() -> Iterator[None]:
-    """Root may read everything: for a moment it is somebody else."""
-    own = os.geteuid()
-    if own == 0:
-        os.seteuid(_NOBODY)
-    try:
-        yield
-    finally:
-        os.seteuid(own)
+    assert isinstance(open_file(write_file(tmp_path, name, content)), kind)

@@ -1,3 +1,5 @@
+"""Records of a real Kafka become rows of a real Postgres, through a sink that runs."""
+
 import asyncio
 from collections.abc import AsyncIterator
 from typing import Any
@@ -10,9 +12,7 @@ from schemas.codec import encode
 from schemas.event import Revision
 from schemas.topics import ANALYZED, DEAD_LETTER, RECEIVED, STARTED
 from services.runtime.kafka import KafkaConnection
-from services.sink.batch import Place
-from services.sink.offsets import CannotSet, reset, show, target_of
-from services.sink.partitions import LogRange
+from services.sink.offsets import reset, show
 from services.sink.recount import differing_cells
 from services.sink.resources import open_resources
 from services.sink.settings import SinkSettings
@@ -247,14 +247,3 @@ async def test_a_partition_whose_offset_does_not_fit_stands_still_and_is_named(
         await eventually(sink.is_ready, what="it goes on where a person said")
         await accept(sender, "c2")
         await eventually(lambda: _count(rows, "conversations", 2))
-
-
-@pytest.mark.parametrize("word", ["middle", "9", "21", "-1"])
-def test_an_offset_that_the_log_does_not_hold_is_refused(word: str) -> None:
-    with pytest.raises(CannotSet, match="holds 10 to 20"):
-        target_of(word, Place("received", 3), LogRange(10, 20))
-
-
-def test_the_ends_of_the_log_are_known_by_name() -> None:
-    log = LogRange(10, 20)
-    assert [target_of(word, Place("received", 3), log) for word in ("beginning", "15", "end")] == [10, 15, 20]

@@ -1,10 +1,7 @@
 """The stream of insights over real rows, with sinks that store while readers listen."""
 
 import asyncio
-import json
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
-from contextlib import asynccontextmanager
-from typing import Any
+from collections.abc import AsyncIterator
 
 import asyncpg
 import httpx
@@ -13,16 +10,15 @@ import pytest
 from schemas.event import Lane
 from services.sink.__main__ import start
 from services.sink.app import create_app
-from services.sink.endpoints.stream import StreamOfReader, StreamParameters
 from services.sink.erase import erase
-from services.sink.feed import InsightFeed
-from services.sink.positions import Positions, position_text, read_position
+from services.sink.positions import Positions, read_position
 from services.sink.resources import Resources, open_resources
 from services.sink.roles import Role
 from services.sink.settings import SinkSettings
 from tests.http_client import http_client
 from tests.infrastructure import Infrastructure
 from tests.integration.sink.harness import Sink, insight
+from tests.integration.sink.listening import Reader, all_have, running_feed, sinks
 from tests.integration.sink.running import sink_settings
 from tests.waiting import eventually
 from undertone.embedded.ports import free_port
@@ -37,58 +33,6 @@ def settings(infrastructure: Infrastructure, database_url: str) -> SinkSettings:
 async def resources(settings: SinkSettings) -> AsyncIterator[Resources]:
     async with open_resources(settings) as opened:
         yield opened
-
-
-@asynccontextmanager
-async def running_feed(resources: Resources) -> AsyncIterator[InsightFeed]:
-    """A feed over what the harness stores: its topic is called `analyzed`."""
-    stop = asyncio.Event()
-    feed = InsightFeed(resources.database, "readers", "analyzed")
-    task = asyncio.create_task(feed.run(stop))
-    try:
-        yield feed
-    finally:
-        stop.set()
-        await task
-
-
-async def sinks(pool: asyncpg.Pool, count: int) -> list[Sink]:
-    return [await Sink(pool, group="readers", partition=partition).claim() for partition in range(count)]
-
-
-class Reader:
-    """Reads a stream to its end, or until it is left."""
-
-    def __init__(self, feed: InsightFeed, position: Positions, heartbeat_seconds: float = 0.2, **asked: Any) -> None:
-        self.seen: list[str] = []
-        self.last_id = position_text(position)  # a client that hears nothing keeps the id it came with
-        self.is_over = False
-        self._chunks = StreamOfReader(feed, StreamParameters(**asked), heartbeat_seconds).chunks(position)
-        self.task = asyncio.create_task(self._read())
-
-    async def _read(self) -> None:
-        async for chunk in self._chunks:
-            for line in chunk.decode().split("\n"):
-                if line.startswith("id: "):
-                    self.last_id = line.removeprefix("id: ")
-                elif line.startswith("data: "):
-                    self.seen.append(json.loads(line.removeprefix("data: "))["conversation_id"])
-        self.is_over = True
-
-    async def leave(self) -> None:
-        self.task.cancel()
-        await asyncio.wait({self.task})
-
-    def has_or(self, count: int, other: asyncio.Future[Any]) -> Callable[[], bool]:
-        return lambda: len(self.seen) >= count or other.done()
-
-    def has(self, count: int) -> Callable[[], Awaitable[bool]]:
-        async def check() -> bool:
-            if self.task.done():
-                self.task.result()
-            return len(self.seen) >= count
-
-        return check
 
 
 async def test_a_reader_hears_what_any_sink_stores_and_goes_on_after_a_break_where_it_was(
@@ -175,10 +119,6 @@ async def test_filters_let_through_what_they_name(pool: asyncpg.Pool, resources:
     assert heard["everything"] == ["n", "p", "m"]
     assert heard["negative"] == ["n"]
     assert heard["sure"] == ["n"]
-
-
-def all_have(readers: Sequence[Reader], count: int) -> Callable[[], bool]:
-    return lambda: all(len(reader.seen) == count for reader in readers)
 
 
 async def test_who_does_not_keep_up_is_dropped_and_five_hundred_others_hear_everything(

@@ -1,97 +1,25 @@
+"""How insights, conversations, trends, subjects and the demo's findings are shown."""
+
 from datetime import UTC, datetime
 from io import StringIO
 from typing import Any
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
-from rich.console import Console, RenderableType
+from rich.console import Console
 
 from schemas.subjects import subject_registry
-from undertone.console import harmless, harmless_paragraphs
+from tests.unit.cli.views import an_insight, on_screen
 from undertone.views.conversation import conversation_view
-from undertone.views.demo import examples, findings, outcome_line
+from undertone.views.demo import examples, outcome_line
 from undertone.views.insights import footer, insights_table, nothing_found, quote
 from undertone.views.subjects import subjects_table
 from undertone.views.trends import topic_bars, trends_view, whole_percentages
 
 NOW = datetime(2026, 11, 21, 9, 0, tzinfo=UTC)
-HOSTILE = "\x1b[31mred\x1b]0;title\x07 [bold]not markup[/bold] \u202eesrever\u2066 \x9b2J\x00 tab\there"
-
-
-def _insight(**changes: Any) -> dict[str, Any]:
-    return {
-        "insight_id": "i-1",
-        "conversation_id": "airline-1",
-        "timestamp": "2026-11-21T08:00:00Z",
-        "text": "My bag never arrived and nobody answers the phone.",
-        "evidence": "nobody answers the phone",
-        "sentiment": "negative",
-        "grok_analysis": {"sentiment_score": -0.65, "clusters": ["lost_baggage"], "confidence": 0.9, "reasoning": "r"},
-        "topics": ["baggage"],
-        "summary": "A bag is lost.",
-        "analysis_version": "offline-1",
-        "path": "offline",
-    } | changes
-
-
-def _printed(renderable: RenderableType, *, colour: bool = False) -> str:
-    stream = StringIO()
-    console = Console(file=stream, width=80, force_terminal=colour, color_system="standard" if colour else None)
-    console.print(renderable)
-    return stream.getvalue()
-
-
-def _obeyed(printed: str) -> list[str]:
-    """Characters that a terminal would act upon, other than line breaks."""
-    return [character for character in printed if not character.isprintable() and character != "\n"]
-
-
-@given(st.text())
-def test_nothing_that_a_terminal_obeys_is_left_of_any_text(text: str) -> None:
-    assert all(character.isprintable() or character == "\u200d" for character in harmless(text))
-    assert "\x1b" not in harmless_paragraphs(text)
-
-
-def test_ordinary_words_of_any_language_and_emoji_stay_as_they_are() -> None:
-    text = "Grüße, 你好, مرحبا, 👩\u200d💻 [brackets] & <angles>"
-    assert harmless(text) == text
-
-
-@pytest.mark.parametrize(
-    "view",
-    [
-        lambda: insights_table([_insight(text=HOSTILE, evidence="", conversation_id=HOSTILE, topics=[HOSTILE])]),
-        lambda: conversation_view(
-            {"conversation_id": HOSTILE, "status": "completed", "channel": HOSTILE,
-             "insight": _insight(summary=HOSTILE), "turns": [{"role": "customer", "author": HOSTILE, "text": HOSTILE}]}
-        ),
-        lambda: conversation_view(
-            {"conversation_id": "a", "status": "failed", "error": {"reason": HOSTILE, "detail": HOSTILE, "attempts": 5}}
-        ),
-        lambda: trends_view({"total_insights": 1, "top_topics": [[f"[bold]{HOSTILE}", 1]]}),
-        lambda: findings([{"insight": _insight(text=HOSTILE, topics=[HOSTILE], conversation_id=HOSTILE)}]),
-    ],
-)  # fmt: skip
-def test_customers_words_never_reach_the_terminal_as_commands_or_markup(view: Any) -> None:
-    printed = _printed(view())
-    assert _obeyed(printed) == []
-    assert "[bold]" in printed
-
-
-def test_markup_in_any_place_is_printed_as_it_stands() -> None:
-    markup = "[b]x[/b]"
-    insight = _insight(text=markup, evidence=markup, conversation_id=markup, topics=[markup, markup], summary=markup)
-    turns = [{"role": "customer", "author": markup, "text": markup}]
-    conversation = {"conversation_id": markup, "status": "completed", "channel": markup, "language": markup}
-    assert _printed(insights_table([insight])).count(markup) == 4
-    assert _printed(conversation_view({**conversation, "insight": insight, "turns": turns})).count(markup) == 8
-    assert _printed(trends_view({"total_insights": 1, "top_topics": [[markup, 1]]})).count(markup) == 1
-    assert _printed(findings([{"insight": insight, "turns": turns}])).count(markup) == 5
 
 
 def test_an_insight_shows_when_how_about_what_and_the_telling_words() -> None:
-    printed = _printed(insights_table([_insight()]))
+    printed = on_screen(insights_table([an_insight()]))
     shown = " ".join(printed.split())
     for part in ("-0.65", "Baggage", "nobody answers", "airline-1"):
         assert part in shown
@@ -99,19 +27,19 @@ def test_an_insight_shows_when_how_about_what_and_the_telling_words() -> None:
 
 
 def test_the_evidence_is_marked_within_the_quote() -> None:
-    spans = quote(_insight()).spans
+    spans = quote(an_insight()).spans
     marked = [span for span in spans if span.style == "bold"]
-    assert [quote(_insight()).plain[span.start : span.end] for span in marked] == ["nobody answers the phone"]
+    assert [quote(an_insight()).plain[span.start : span.end] for span in marked] == ["nobody answers the phone"]
 
 
 def test_a_long_text_is_cut_around_its_evidence() -> None:
-    shown = quote(_insight(text="word " * 200 + "nobody answers the phone" + " word" * 200), limit=100).plain
+    shown = quote(an_insight(text="word " * 200 + "nobody answers the phone" + " word" * 200), limit=100).plain
     assert "nobody answers the phone" in shown
     assert len(shown) < 110
 
 
 def test_evidence_from_later_in_the_conversation_is_quoted_itself() -> None:
-    assert quote(_insight(text="Hello?")).plain == "“… nobody answers the phone …”"
+    assert quote(an_insight(text="Hello?")).plain == "“… nobody answers the phone …”"
 
 
 def test_a_transcript_marks_evidence_also_across_a_line_break_and_in_another_case() -> None:
@@ -119,9 +47,9 @@ def test_a_transcript_marks_evidence_also_across_a_line_break_and_in_another_cas
         "conversation_id": "a",
         "status": "completed",
         "turns": [{"role": "customer", "text": "Hello, Nobody\nanswers  the phone!"}],
-        "insight": _insight(),
+        "insight": an_insight(),
     }
-    printed = _printed(conversation_view(conversation), colour=True)
+    printed = on_screen(conversation_view(conversation), colour=True)
     assert "\x1b[1;30;43mNobody\x1b[0m" in printed
     assert "\x1b[1;30;43manswers the phone\x1b[0m" in " ".join(printed.split())
 
@@ -139,14 +67,14 @@ def test_a_transcript_marks_evidence_also_across_a_line_break_and_in_another_cas
     ],
 )
 def test_a_conversation_without_insight_says_why(conversation: dict[str, Any], said: str) -> None:
-    assert said in _printed(conversation_view({"conversation_id": "a", "turns": [], **conversation}))
+    assert said in on_screen(conversation_view({"conversation_id": "a", "turns": [], **conversation}))
 
 
 def test_an_empty_window_names_where_the_data_is_and_the_command_that_shows_it() -> None:
     available = {"earliest": "2017-10-31T22:00:00Z", "latest": "2017-12-03T18:00:00Z"}
     window = {"start_time": "2026-11-20T09:00:00Z", "end_time": "2026-11-21T09:00:00Z"}
     metadata = {"available": available, "time_window": window}
-    printed = _printed(nothing_found(metadata, "insights", "--sentiment negative", NOW))
+    printed = on_screen(nothing_found(metadata, "insights", "--sentiment negative", NOW))
     assert "31 Oct 2017 to 03 Dec 2017" in printed
     assert "undertone insights --since 2017-10-31 --until 2017-12-04 --sentiment negative" in " ".join(printed.split())
 
@@ -154,7 +82,7 @@ def test_an_empty_window_names_where_the_data_is_and_the_command_that_shows_it()
 def test_filters_that_match_nothing_are_told_from_an_empty_window() -> None:
     available = {"earliest": "2026-11-20T22:00:00Z", "latest": "2026-11-21T08:00:00Z"}
     window = {"start_time": "2026-11-20T09:00:00Z", "end_time": "2026-11-21T09:00:00Z"}
-    printed = _printed(nothing_found({"available": available, **window}, "insights", "--subject billing", NOW))
+    printed = on_screen(nothing_found({"available": available, **window}, "insights", "--subject billing", NOW))
     assert "No insight matches (--subject billing)" in printed
 
 
@@ -164,7 +92,7 @@ def test_after_a_switch_of_engines_the_insights_of_the_one_before_are_named() ->
         "analysis_version": "grok-4.3-p1",
         "other_versions": {"offline-1": 1272, "offline-0": 3},
     }
-    printed = " ".join(_printed(nothing_found(metadata, "insights", "--sentiment negative", NOW)).split())
+    printed = " ".join(on_screen(nothing_found(metadata, "insights", "--sentiment negative", NOW)).split())
     assert "no insights under grok-4.3-p1 yet; there are 1,272 under offline-1, 3 under offline-0" in printed
     assert "undertone insights --analysis-version offline-1 --since 30d --sentiment negative" in printed
 
@@ -173,11 +101,11 @@ def test_after_a_switch_of_engines_the_insights_of_the_one_before_are_named() ->
 def test_a_list_says_what_is_known_under_an_earlier_version_only(missing: int | None, is_said: bool) -> None:
     told = {"total_count": 1, "analysis_version": "offline-1", "missing_under_version": missing}
     said = "272 conversations are not analysed under offline-1"
-    assert (said in " ".join(_printed(footer(told, 1)).split())) == is_said
+    assert (said in " ".join(on_screen(footer(told, 1)).split())) == is_said
 
 
 def test_an_empty_store_says_how_to_fill_it() -> None:
-    assert "undertone ingest FILE" in _printed(nothing_found({"available": None}, "insights", "", NOW))
+    assert "undertone ingest FILE" in on_screen(nothing_found({"available": None}, "insights", "", NOW))
 
 
 @pytest.mark.parametrize(
@@ -197,7 +125,7 @@ def test_shares_add_up_to_a_hundred(counts: list[int], percentages: list[int]) -
 
 def test_trends_show_totals_shares_changes_and_coverage_in_80_columns() -> None:
     days = [{"start": f"2026-11-{day:02d}T00:00:00Z", "total": day, "negative": day // 2} for day in range(14, 21)]
-    printed = _printed(
+    printed = on_screen(
         trends_view(
             {
                 "window_days": 7,
@@ -218,13 +146,13 @@ def test_trends_show_totals_shares_changes_and_coverage_in_80_columns() -> None:
 
 
 def test_a_window_without_anything_but_a_total_is_shown_too() -> None:
-    assert "0 insights" in _printed(trends_view({}))
+    assert "0 insights" in on_screen(trends_view({}))
 
 
 def test_the_demos_examples_are_the_extremes_and_one_about_something_else() -> None:
     scores = {"sad": (-0.9, "a"), "glad": (0.9, "b"), "other": (0.0, "c")}
     crowd = [
-        _insight(conversation_id=f"{name}{n}", grok_analysis={"sentiment_score": score, "confidence": 0.5},
+        an_insight(conversation_id=f"{name}{n}", grok_analysis={"sentiment_score": score, "confidence": 0.5},
                  topics=[topic], text="short" if n else "This one has the most to say.")
         for name, (score, topic) in scores.items()
         for n in range(5)
