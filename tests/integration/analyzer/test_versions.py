@@ -172,6 +172,7 @@ async def test_a_pause_that_a_provider_asks_for_holds_no_engine_that_costs_nothi
 async def _is_held(analyzer: InProcess) -> bool:
     _, said = await analyzer.readiness()
     assert said.get("holds") == {"live": "429", "replay": "429"}, said
+    assert said.get("held_until", {}).keys() == said["holds"].keys(), said
     return True
 
 
