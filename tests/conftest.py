@@ -10,6 +10,7 @@ from hypothesis import HealthCheck, is_hypothesis_test, settings
 from tests import infrastructure as servers
 from tests.infrastructure import Infrastructure, OwnStack, fork_server
 from tests.infrastructure.databases import database, migrated_template
+from tests.infrastructure.in_memory import use_memory_for_temporary_files
 from tests.infrastructure.topics import topics
 
 # A slow machine is no failure: no example has a deadline, and drawing examples may take its time.
@@ -17,6 +18,13 @@ settings.register_profile("untimed", deadline=None, suppress_health_check=[Healt
 settings.load_profile("untimed")
 fork_server.install()
 os.environ.pop("XAI_API_KEY", None)  # a key in someone's environment is never spent by a test
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Before anything asks for a temporary folder, and before workers are started."""
+    remove = use_memory_for_temporary_files()
+    if remove is not None:
+        config.add_cleanup(remove)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

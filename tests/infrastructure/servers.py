@@ -139,11 +139,16 @@ class EmbeddedKafkaServer(_EmbeddedServer):
         await self._kafka.stop()
 
 
+_IN_ITS_FOLDER = {"dynamic_shared_memory_type": "mmap"}
+"""Killed, a Postgres leaves its shared memory behind: where its folder is, it is removed with it."""
+
+
 class EmbeddedPostgresServer(_EmbeddedServer):
     def __init__(self, settings: Mapping[str, str] | None = None) -> None:
         super().__init__()
         place = choose_postgres_place(self.folder, find_binaries())
-        self._postgres = EmbeddedPostgres(place, free_port(), self.folder / "postgres.log", settings)
+        chosen = {**_IN_ITS_FOLDER, **(settings or {})}
+        self._postgres = EmbeddedPostgres(place, free_port(), self.folder / "postgres.log", chosen)
         self.child = self._postgres.child
 
     @property
