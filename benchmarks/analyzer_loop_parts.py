@@ -18,7 +18,6 @@ from schemas.topics import ANALYZED, RECEIVED
 from services.analyzer import metrics
 from services.analyzer.allocator import keep_large_buffers_apart
 from services.analyzer.app import run_analyzer
-from services.analyzer.assembly import DEFAULT_IN_FLIGHT_COUNT
 from services.analyzer.engine import Answer, Engine, Finding, Task
 from services.analyzer.settings import AnalyzerSettings
 from undertone.embedded.ports import free_port
@@ -26,6 +25,8 @@ from undertone.embedded.ports import free_port
 _LOOK_SECONDS = 0.05
 _LOOKS_AT_MEMORY = 4
 """To one at how far it is: that takes a thirtieth of what is measured when it is asked 50 times a second."""
+_IN_FLIGHT = 1_000
+"""What the analyzer lets in when its engine costs nothing."""
 _FIRST = 200
 """Outcomes before the clock starts: connecting and joining the group is not what is compared."""
 
@@ -50,7 +51,7 @@ class LateEngine(InstantEngine):
     async def analyze(self, batch: Sequence[Task]) -> Answer:
         while not self._is_full:
             await asyncio.sleep(_LOOK_SECONDS)
-            self._is_full = _total(metrics.IN_FLIGHT_RECORDS) >= DEFAULT_IN_FLIGHT_COUNT
+            self._is_full = _total(metrics.IN_FLIGHT_RECORDS) >= _IN_FLIGHT
         return await super().analyze(batch)
 
 

@@ -6,7 +6,13 @@ from typing import Final, Protocol, runtime_checkable
 
 from services.analyzer.control_log import outcome_ends
 from services.analyzer.engine import Engine, Task
-from services.analyzer.in_flight import InFlightWindow, needed_count
+from services.analyzer.in_flight import (
+    InFlightWindow,
+    default_for_paced,
+    default_for_unpaced,
+    needed_by_paced,
+    needed_by_unpaced,
+)
 from services.analyzer.ledger import Ledger
 from services.analyzer.llm.breaker import CircuitBreaker
 from services.analyzer.llm.headers import RateLimits
@@ -24,7 +30,6 @@ _log = get_logger(__name__)
 
 UNPAID_BATCHES_AT_ONCE: Final = 4
 """Of an engine that is not paced: while one batch computes, the outcomes of others travel to Kafka."""
-DEFAULT_IN_FLIGHT_COUNT: Final = 8_000
 
 
 @runtime_checkable
@@ -98,11 +103,14 @@ def _lowest(limits: Iterable[float | None]) -> float | None:
 
 def in_flight_window(options: PipelineOptions, terms: TermsByVersion) -> InFlightWindow:
     """A lane's window, with a warning when it is too small for the limits to be used."""
-    needed = 0
+    largest = options.batching.max_batch
     if _any_costs(terms):
-        largest = options.batching.max_batch
-        needed = needed_count(options.limits.calls_per_second, options.call_timeout_seconds, largest)
-    count = options.in_flight.max_count or max(DEFAULT_IN_FLIGHT_COUNT, needed)
+        needed = needed_by_paced(options.limits.calls_per_second, options.call_timeout_seconds, largest)
+        default = default_for_paced(needed)
+    else:
+        needed = needed_by_unpaced(UNPAID_BATCHES_AT_ONCE, largest)
+        default = default_for_unpaced(needed)
+    count = options.in_flight.max_count or default
     if count < needed:
         _log.warning("in_flight_window_small", records=count, needed=needed, setting="ANALYZER_IN_FLIGHT_COUNT")
     return InFlightWindow(max_bytes=options.in_flight.max_bytes, max_count=count)

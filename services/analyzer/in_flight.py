@@ -5,6 +5,10 @@ the way to Kafka, and the bound on memory: a long queue waits in Kafka.
 """
 
 import math
+from typing import Final
+
+_PACED_COUNT: Final = 8_000
+_UNPACED_COUNT: Final = 1_000
 
 
 class InFlightWindow:
@@ -39,6 +43,24 @@ class InFlightWindow:
         self.count = 0
 
 
-def needed_count(calls_per_second: float, call_timeout_seconds: float, largest_batch: int) -> int:
+def needed_by_paced(calls_per_second: float, call_timeout_seconds: float, largest_batch: int) -> int:
     """Records in flight when every permitted call takes as long as it may: with less, the limit cannot be used."""
     return math.ceil(calls_per_second * call_timeout_seconds * largest_batch)
+
+
+def needed_by_unpaced(batches_at_once: int, largest_batch: int) -> int:
+    """Records in flight while all batches of an engine that answers at once are full."""
+    return batches_at_once * largest_batch
+
+
+def default_for_paced(needed: int) -> int:
+    """The window where nobody chose one: thousands are with the engine at once."""
+    return max(_PACED_COUNT, needed)
+
+
+def default_for_unpaced(needed: int) -> int:
+    """The window where nobody chose one: records wait for Kafka alone, a quarter of a second at 4,000 a second.
+
+    A larger one would fill whenever Kafka hesitates, and Python does not give its memory back.
+    """
+    return max(_UNPACED_COUNT, 2 * needed)  # as many again are on their way to Kafka

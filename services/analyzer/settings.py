@@ -118,7 +118,9 @@ class AnalyzerSettings(SharedSettings):
         default=48 * MIB, description="Most bytes of a lane's records between Kafka and their acknowledgement."
     )
     in_flight_count: Annotated[int, Field(ge=1)] | None = Field(
-        default=None, description="Most records likewise; by default 8,000 or what full use of the limit needs."
+        default=None,
+        description="Most records likewise; by default what full use of the limits needs, "
+        "at least 8,000 (1,000 where no engine costs anything).",
     )
     cache_size: Annotated[int, Field(ge=0)] = Field(
         default=10_000, description="Findings that are remembered by content, so that equal content is not sent twice."

@@ -4,9 +4,8 @@ import re
 from collections.abc import Callable
 
 from schemas.conversation_received import ConversationReceived
-from services.analyzer.assembly import DEFAULT_IN_FLIGHT_COUNT
 from services.analyzer.engine import Task, Usage
-from services.analyzer.in_flight import needed_count
+from services.analyzer.in_flight import default_for_paced, needed_by_paced
 from services.analyzer.llm.engine import analysis_version_of
 from services.analyzer.llm.options import PRICES, LlmOptions
 from services.analyzer.llm.pricing import cost_of
@@ -79,5 +78,5 @@ def _estimate(options: LlmOptions) -> Callable[[ConversationReceived], Tokens]:
 
 
 def _most_in_flight(settings: AnalyzerSettings) -> int:
-    needed = needed_count(settings.calls_per_second, settings.llm_timeout_seconds, settings.max_batch)
-    return settings.in_flight_count or max(DEFAULT_IN_FLIGHT_COUNT, needed)
+    needed = needed_by_paced(settings.calls_per_second, settings.llm_timeout_seconds, settings.max_batch)
+    return settings.in_flight_count or default_for_paced(needed)

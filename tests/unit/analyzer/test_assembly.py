@@ -4,7 +4,7 @@ from collections.abc import Callable, Sequence
 
 import pytest
 
-from services.analyzer.assembly import in_flight_window, terms_of
+from services.analyzer.assembly import UNPAID_BATCHES_AT_ONCE, in_flight_window, terms_of
 from services.analyzer.engine import Answer, Task
 from services.analyzer.llm.headers import RateLimits
 from services.analyzer.pacing import Pacer
@@ -53,11 +53,17 @@ def test_the_pace_follows_what_the_provider_states_and_passes_over_nonsense() ->
 
 def test_an_engine_that_costs_nothing_is_not_paced_and_needs_no_room_for_calls() -> None:
     engine = _Provider(is_paced=False)
-    options = pipeline_options(_settings(calls_per_second=1_000, max_batch=500))
+    options = pipeline_options(_settings(calls_per_second=1_000, max_batch=50))
     terms = terms_of(options, [engine], FakeClock().clocks)
     assert isinstance(terms["fake-1"].permits, Unpaced)
-    assert in_flight_window(options, terms).max_count == 8_000
+    assert in_flight_window(options, terms).max_count == 1_000
     assert terms["fake-1"].estimate_tokens(Task("any", "content", (a_turn(),))) == 0
+
+
+def test_large_batches_of_an_engine_that_costs_nothing_have_room() -> None:
+    options = pipeline_options(_settings(max_batch=500))
+    terms = terms_of(options, [_Provider(is_paced=False)], FakeClock().clocks)
+    assert in_flight_window(options, terms).max_count == 2 * UNPAID_BATCHES_AT_ONCE * 500
 
 
 def test_full_use_of_the_limits_gets_its_room() -> None:

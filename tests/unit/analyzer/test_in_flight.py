@@ -3,7 +3,7 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from services.analyzer.in_flight import InFlightWindow, needed_count
+from services.analyzer.in_flight import InFlightWindow, needed_by_paced
 
 
 def test_there_is_room_up_to_the_count() -> None:
@@ -47,4 +47,4 @@ def test_the_bounds_hold_for_any_records_that_fit(sizes: list[int], max_bytes: i
 
 
 def test_full_use_of_the_limit_needs_as_many_records_as_calls_can_hold() -> None:
-    assert needed_count(10, 30, 25) == 7_500
+    assert needed_by_paced(10, 30, 25) == 7_500
