@@ -205,10 +205,13 @@ class Calls:
             await self._outbox.fail(waiter, reason, detail, attempts=work.calls, spent=spent)
 
     def _again(self, works: Collection[Work[Arrival]]) -> None:
-        """Let them wait again for those who still do: the records of others come again, here or elsewhere."""
+        """Let them wait again for those who still do: the records of others come again, here or elsewhere.
+
+        At the end nobody waits any more: what was in no call was dropped already.
+        """
         for work in works:
             work.waiters = [waiter for waiter in work.waiters if self._ledger.is_current(waiter.place)]
-            if work.waiters:
+            if work.waiters and self._ledger.is_open:
                 self._window.send_again(work)
             else:
                 self._window.finish(work)
