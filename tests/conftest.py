@@ -1,5 +1,6 @@
 """Fixtures that every test may use. The servers behind them: tests/infrastructure."""
 
+import gc
 import os
 import uuid
 from collections.abc import Iterator
@@ -17,6 +18,7 @@ from tests.infrastructure.topics import topics
 settings.register_profile("untimed", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("untimed")
 fork_server.install()
+gc.disable()  # until the tests are collected: three thousand of them, and all modules, are no garbage
 os.environ.pop("XAI_API_KEY", None)  # a key in someone's environment is never spent by a test
 
 
@@ -32,6 +34,12 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         if is_hypothesis_test(getattr(item, "obj", None)):
             item.add_marker("no_cover")
+
+
+def pytest_collection_finish() -> None:
+    """What there is now stays until the end: the garbage collector need not look at it again and again."""
+    gc.freeze()
+    gc.enable()
 
 
 @pytest.fixture(scope="session")
