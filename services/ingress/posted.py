@@ -84,7 +84,8 @@ _IN_ONE_OF_THEM: dict[str, JsonValue] = {
     "contains": {"anyOf": [{"required": [name], "properties": {name: _SAYS_SOMETHING}} for name in ("text", "content")]}
 }
 """Says of turns that one of them must say something."""
-_BoundedText = Annotated[str, Field(min_length=1, max_length=MAX_TEXT_CHARACTERS), _Storable]
+_LATE = "My parcel is late again."
+_BoundedText = Annotated[str, Field(min_length=1, max_length=MAX_TEXT_CHARACTERS, examples=[_LATE]), _Storable]
 TurnText = Annotated[_BoundedText, Field(json_schema_extra=_NO_NUL)]
 OnlyText = Annotated[_BoundedText, Field(json_schema_extra=_SAYS_SOMETHING)]
 """Of a conversation that has no other; `reading` sees to it that it says something."""
@@ -138,6 +139,7 @@ class PostedConversation(BaseModel):
             min_length=1,
             max_length=MAX_TURNS,
             validation_alias=AliasChoices("turns", "messages"),
+            examples=[[{"role": "customer", "text": _LATE}]],
             json_schema_extra=_IN_ONE_OF_THEM,
         ),
     ]
