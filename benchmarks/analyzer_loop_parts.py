@@ -18,15 +18,15 @@ from schemas.topics import ANALYZED, RECEIVED
 from services.analyzer import metrics
 from services.analyzer.allocator import keep_large_buffers_apart
 from services.analyzer.app import run_analyzer
-from services.analyzer.engine import Answer, Engine, Finding, Task
+from services.analyzer.engine import Answer, Finding, Task
 from services.analyzer.settings import AnalyzerSettings
 from undertone.embedded.ports import free_port
 
+BEGUN = "begun"
+"""Printed when the clock starts."""
 _LOOK_SECONDS = 0.05
 _LOOKS_AT_MEMORY = 4
 """To one at how far it is: that takes a thirtieth of what is measured when it is asked 50 times a second."""
-_IN_FLIGHT = 1_000
-"""What the analyzer lets in when its engine costs nothing."""
 _FIRST = 200
 """Outcomes before the clock starts: connecting and joining the group is not what is compared."""
 
@@ -42,35 +42,13 @@ class InstantEngine:
         return Answer(tuple(_FINDING for _ in batch))
 
 
-class LateEngine(InstantEngine):
-    """Answers nothing until as many records are in flight as may be, and at once from then on."""
-
-    def __init__(self) -> None:
-        self._is_full = False
-
-    async def analyze(self, batch: Sequence[Task]) -> Answer:
-        while not self._is_full:
-            await asyncio.sleep(_LOOK_SECONDS)
-            self._is_full = _total(metrics.IN_FLIGHT_RECORDS) >= _IN_FLIGHT
-        return await super().analyze(batch)
-
-
 _FINDING = Finding(
     -0.5, ("late_delivery",), 0.7, "The customer waits for an order.", "Order is late", "Late.", Path.OFFLINE, "instant"
 )
 
 
-def measure_full_windows(kafka: str, prefix: str, count: int) -> dict[str, float]:
-    """The whole analyzer, once its windows were as full as they may be: Python keeps the memory of that.
-
-    Whether they ever are is else a matter of luck, of a Kafka that hesitates for a second: the more the longer it runs.
-    """
-    return measure_analyzer(kafka, prefix, count, LateEngine())
-
-
-def measure_analyzer(kafka: str, prefix: str, count: int, engine: Engine | None = None) -> dict[str, float]:
-    """The whole analyzer, with an engine that answers at once if none is given."""
-    chosen = engine or InstantEngine()
+def measure_analyzer(kafka: str, prefix: str, count: int) -> dict[str, float]:
+    """The whole analyzer, with an engine that answers at once."""
     keep_large_buffers_apart()  # as its program does
     settings = AnalyzerSettings(
         kafka_bootstrap_servers=kafka,
@@ -82,7 +60,7 @@ def measure_analyzer(kafka: str, prefix: str, count: int, engine: Engine | None 
     )
 
     async def run(stop: asyncio.Event) -> None:
-        await run_analyzer(settings, stop, lambda _: nullcontext([chosen]))
+        await run_analyzer(settings, stop, lambda _: nullcontext([InstantEngine()]))
 
     return _measure(run, lambda: _total(metrics.OUTCOMES), count)
 
@@ -169,6 +147,7 @@ def _measure(
         stop = asyncio.Event()
         running = asyncio.ensure_future(run(stop))
         await _reached(_FIRST)
+        print(BEGUN, flush=True)
         first, began, cpu = done(), time.perf_counter(), time.process_time()
         await _reached(count)
         seconds, cpu = time.perf_counter() - began, time.process_time() - cpu
