@@ -3,7 +3,7 @@ PYTHON ?= python3
 RUN := .venv/bin/python -m
 # Most tests wait for processes rather than compute, so more run at once than there are cores. They share a Kafka; each
 # has a Postgres of its own.
-WORKERS ?= 5
+WORKERS ?= 4
 # Each worker takes the next test, in order: the long ones come first.
 SPREAD := --dist loadgroup --no-loadscope-reorder
 # Hundreds of Pythons start in a run: compiled once, a module is not compiled by each of them.
