@@ -22,8 +22,8 @@ from services.runtime.logs import get_logger
 
 _log = get_logger(__name__)
 
-STREAM_BUFFER_RECORDS: Final = 2048
-POLL_RECORDS: Final = 32
+STREAM_BUFFER_RECORDS: Final = 4096
+POLL_RECORDS: Final = 64
 BUFFER_SLACK: Final = 0.2
 """Faust stops fetching a partition when its lane's buffer is at 80 %."""
 COMMIT_SECONDS: Final = 0.5
@@ -33,8 +33,9 @@ LOOK_SECONDS: Final = 1.0
 """Between two looks for records that were dropped."""
 NEVER: Final = 365 * 86_400.0
 _PRODUCER_TIMEOUT_SECONDS: Final = 30.0
-_MAX_FETCH_BYTES: Final = 128 * 1024
-"""Of a partition at once: some hundred conversations, or one however large. All of it is kept beside the buffers."""
+_MAX_FETCH_BYTES: Final = 1024 * 1024
+"""Of a partition at once. With an eighth of it, and half the two above, an analyzer takes 18 MiB less and a tenth more
+CPU a conversation."""
 
 
 class AnalyzerApp(faust.App):
