@@ -13,7 +13,7 @@ from typing import Final
 
 SHARED_MEMORY: Final = Path("/dev/shm")
 LEAST_FREE_BYTES: Final = 6 * 2**30
-"""A run takes about a third of this."""
+"""Several times what a run takes, since the tests need memory, too."""
 _PREFIX: Final = "undertone-tests-"
 
 
