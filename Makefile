@@ -3,7 +3,7 @@ PYTHON ?= python3
 RUN := .venv/bin/python -m
 # Most tests wait for processes rather than compute, so more run at once than there are cores. They share a Kafka; each
 # has a Postgres of its own.
-WORKERS ?= 5
+WORKERS ?= 4
 # Each worker takes the next test, in order: the long ones come first.
 SPREAD := --dist loadgroup --no-loadscope-reorder
 # Hundreds of Pythons start in a run: compiled once, a module is not compiled by each of them.
@@ -49,7 +49,6 @@ lint: setup ## Format, lint, types and import rules
 unit: setup ## The unit tests alone: seconds
 	@$(RUN) pytest -q -n 2 tests/unit
 
-test-containers: WORKERS = 4 # a container's processes are more than the one that stands for it otherwise
 test-containers: setup ## Integration and end-to-end tests on Kafka and Postgres in Docker
 	@UNDERTONE_TEST_STACK=containers env -u XAI_API_KEY $(RUN) pytest -q -n $(WORKERS) $(SPREAD) tests/end_to_end tests/integration
 

@@ -176,6 +176,8 @@ async def test_a_kafka_that_goes_away_is_waited_for_and_nothing_is_lost(own_kafk
     await producer.start()
     world = World(connection, producer)
     window = 200
+    before = _complaints(10_000, "before")
+    await world.post(before)  # all of them before it starts: else it may have kept up, and its window is never full
     analyzer = await OwnProcess.start(
         connection,
         tmp_path / "analyzer.log",
@@ -183,11 +185,8 @@ async def test_a_kafka_that_goes_away_is_waited_for_and_nothing_is_lost(own_kafk
         ANALYZER_IN_FLIGHT_COUNT=str(window),
     )
     try:
-        await eventually(analyzer.is_ready, within_seconds=90)
-        before = _complaints(10_000, "before")
-        await world.post(before)
-        await eventually(lambda: _at_least(world, 50))
-        await own_kafka.stop()
+        await eventually(lambda: _at_least(world, 50), within_seconds=90)
+        await own_kafka.kill()
         await eventually(lambda: _is_full(analyzer, window), what="the window is full")
         await eventually(lambda: _is_not_ready(analyzer), within_seconds=40)
         await own_kafka.start()
