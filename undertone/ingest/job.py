@@ -8,7 +8,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from undertone.console import say
-from undertone.errors import CommandError
+from undertone.errors import UsageProblem
 from undertone.ingest.checkpoint import Checkpoint, Progress, describe_source, fingerprint
 from undertone.ingest.entries import Entry
 from undertone.ingest.formats import AnyReader, open_reader
@@ -147,7 +147,7 @@ async def ingest_files(job: Job, sender: Sender, summary: Summary) -> None:
     """
     ingests = [FileIngest(job, path) for path in job.files]
     if job.report_path is not None and len(ingests) > 1:
-        raise CommandError("--report names one file, but several are ingested; leave it out or ingest them one by one.")
+        raise UsageProblem("--report names one file, but several are ingested; leave it out or ingest them one by one.")
     await sender.check()
     left = job.limit
     for ingest in ingests:

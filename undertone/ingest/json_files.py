@@ -12,6 +12,10 @@ _CHUNK_CHARACTERS = 1024 * 1024
 _NOT_AN_OBJECT = "is not a JSON object"
 _TOO_LONG = f"is longer than {MAX_ENTRY_BYTES // (1024 * 1024)} MiB"
 _DAMAGED = "the gzip data is damaged from here on; what follows cannot be read"
+_MORE_FOLLOWS = (
+    "more follows where the JSON document ends, and is not read; put all conversations into one array, or one a line "
+    "(--format jsonl)"
+)
 
 
 class JsonLines:
@@ -164,12 +168,17 @@ def _values(window: _Text) -> Iterator[Any]:
     window.skip(_SPACE)
     if window.peek() != "[":
         if window.peek():
-            yield _next_value(window)
+            value = _next_value(window)
+            yield value
+            if not isinstance(value, NotJson):
+                yield from _what_follows(window)
         return
     window.at += 1
     while True:
         window.skip(_SPACE_OR_COMMA)
         if window.peek() == "]":
+            window.at += 1
+            yield from _what_follows(window)
             return
         if not window.peek():
             yield NotJson(window.problem or "the file ends before the array does: it may be cut off")
@@ -178,6 +187,15 @@ def _values(window: _Text) -> Iterator[Any]:
         yield value
         if isinstance(value, NotJson) and window.is_complete and not window.peek():
             return  # what could not be read goes on to the file's end
+
+
+def _what_follows(window: _Text) -> Iterator[NotJson]:
+    """What is wrong behind the end of the document, where only blanks may stand."""
+    window.skip(_SPACE)
+    if window.peek():
+        yield NotJson(_MORE_FOLLOWS)
+    elif window.problem is not None:
+        yield NotJson(window.problem)
 
 
 def _next_value(window: _Text) -> Any:
@@ -201,16 +219,19 @@ def _next_value(window: _Text) -> Any:
 
 
 _BRACKETS_AND_STRINGS = re.compile(r'"(?:[^"\\]|\\.)*"|[\[\]{}]', re.DOTALL)
+_WORD = re.compile(r'"(?:[^"\\]|\\.)*"|[^\[\]{,]+', re.DOTALL)
+"""A string, or all up to what may begin or end another value; never nothing, so that reading goes forward."""
 
 
 def _end_of_value(text: str, begin: int) -> int:
-    """Where a value that cannot be read ends: behind its closing bracket, else at the end of the text."""
+    """Where a value that cannot be read ends: behind its word or closing bracket, else at the end of the text."""
+    if text[begin] not in "[{":
+        word = _WORD.match(text, begin)
+        return word.end() if word else len(text)
     depth = 0
     for match in _BRACKETS_AND_STRINGS.finditer(text, begin):
         found = match.group()
         depth += (found in "[{") - (found in "]}")
-        if depth < 0:  # a bare word before the array's own closing bracket
-            return match.start()
         if depth == 0 and found in "]}":
             return match.end()
     return len(text)

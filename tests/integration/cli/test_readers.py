@@ -4,6 +4,7 @@ import gzip
 import json
 import os
 from collections.abc import Sequence
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -111,6 +112,9 @@ def test_a_document_may_be_one_conversation_or_an_array(tmp_path: Path) -> None:
         (b'{"a": 1, "a": 2}', "has the member 'a' twice"),
         (b"17", "is not a JSON object"),
         (b"nonsense", "is not JSON"),
+        (b"NaN", "contains NaN"),
+        (b'"a \x01 b"', "is not JSON"),
+        (b"}", "is not JSON"),
     ],
 )
 def test_a_bad_element_of_a_document_hurts_no_other(tmp_path: Path, element: bytes, problem: str) -> None:
@@ -118,14 +122,35 @@ def test_a_bad_element_of_a_document_hurts_no_other(tmp_path: Path, element: byt
     bad = [one.problem for one in found if isinstance(one, Unreadable)]
     assert len(bad) == 1
     assert bad[0].startswith(problem)
-    expected_good = 1 if element == b"nonsense" else 2  # a bare word has no bracket at which it ends
-    assert sum(isinstance(one, Entry) for one in found) == expected_good
+    assert sum(isinstance(one, Entry) for one in found) == 2
 
 
 def test_a_document_that_is_cut_off_says_so(tmp_path: Path) -> None:
     found = read_file(write_file(tmp_path, "a.json", b"[%s, %s" % (GOOD, GOOD)))
     assert _summary(found)[:2] == [(1, "good"), (2, "good")]
     assert "cut off" in _summary(found)[2][1]
+
+
+def test_a_bracket_too_many_between_conversations_is_one_problem(tmp_path: Path) -> None:
+    path = write_file(tmp_path, "a.json", b"[%s}, %s]" % (GOOD, GOOD))
+    found = list(islice(open_file(path).entries(), 10))  # reading that does not go forward would never end
+    assert _summary(found) == [(1, "good"), (2, "is not JSON: expecting value"), (3, "good")]
+
+
+@pytest.mark.parametrize(
+    ("document", "good"),
+    [(b"[%s]\n[%s]", 1), (b"[%s, %s] and more", 2), (b"%s\n%s", 1), (b"[%s] %s", 1)],
+)
+def test_what_follows_the_end_of_a_document_is_not_lost_in_silence(tmp_path: Path, document: bytes, good: int) -> None:
+    found = read_file(write_file(tmp_path, "a.json", document % (GOOD, GOOD)), "json")
+    assert [isinstance(one, Entry) for one in found] == [True] * good + [False]
+    assert isinstance(found[-1], Unreadable)
+    assert found[-1].problem.startswith("more follows")
+
+
+def test_a_whole_document_in_a_gzip_file_that_is_cut_off_says_so(tmp_path: Path) -> None:
+    found = read_file(write_file(tmp_path, "a.json.gz", gzip.compress(b"[%s]" % GOOD)[:-6]))
+    assert [(number, text[:18]) for number, text in _summary(found)] == [(1, "good"), (2, "the gzip data is d")]
 
 
 _members = st.dictionaries(
