@@ -57,15 +57,15 @@ class Columns:
                 f"lacks the column{'s' if len(missing) > 1 else ''} {', '.join(missing)}: the only CSV that can be "
                 f'read is "Customer Support on Twitter" of Kaggle, with {", ".join(COLUMNS)}'
             )
-        self._count = len(names)
+        self.count = len(names)
         self._id, self._inbound, self._created, self._text, self._parent = (names.index(name) for name in _REQUIRED)
         self._author = names.index("author_id") if "author_id" in names else None
         self._answers = names.index("response_tweet_id") if "response_tweet_id" in names else None
 
     def read(self, row: Sequence[str]) -> Tweet:
         """The row as a tweet. Raises BadRow."""
-        if len(row) != self._count:
-            raise BadRow("", f"has {counted(len(row), 'column')} instead of {self._count}")
+        if len(row) != self.count:
+            raise BadRow("", f"has {counted(len(row), 'column')} instead of {self.count}")
         identifier = row[self._id].strip()
         if not _TWEET_ID.fullmatch(identifier):
             raise BadRow("tweet_id", "is not an id (letters, digits and . _ : - only)")

@@ -10,7 +10,8 @@ from itertools import islice
 from pathlib import Path
 
 from undertone.errors import CommandError, UsageProblem
-from undertone.ingest.entries import MAX_ENTRY_BYTES, Entry, Found, Unreadable
+from undertone.ingest.csv_rows import CsvRows
+from undertone.ingest.entries import Entry, Found, Unreadable
 from undertone.ingest.opening import DAMAGED_GZIP, InputFile
 from undertone.ingest.threads import StoredTweet, ThreadStore
 from undertone.ingest.tweets import BadRow, Columns, Tweet
@@ -101,23 +102,19 @@ class TwitterCsv:
         with self._file.open() as stream:
             # What is not UTF-8 stays visible as lone surrogates, so that only its own row is refused.
             text = io.TextIOWrapper(stream, encoding="utf-8", errors="surrogateescape", newline="")
-            csv.field_size_limit(MAX_ENTRY_BYTES)
-            rows = csv.reader(text)
-            next(rows, None)
+            rows = CsvRows(text, self._columns.count)
+            rows.next()  # the header
             while True:
-                line = rows.line_num + 1
                 try:
-                    row = next(rows, None)
+                    row = rows.next()
                     if row is None:
                         return
                     if row:
-                        yield line, self._columns.read(row)
+                        yield rows.line, self._columns.read(row)
                 except BadRow as error:
-                    store.reject(line, error.field, error.problem)
-                except csv.Error as error:
-                    store.reject(line, "", f"is not CSV: {error}")
+                    store.reject(rows.line, error.field, error.problem)
                 except DAMAGED_GZIP:
-                    store.reject(line, "", "the gzip data is damaged from here on; what follows cannot be read")
+                    store.reject(rows.line, "", "the gzip data is damaged from here on; what follows cannot be read")
                     return
 
     def _refuse_full_disk(self) -> None:

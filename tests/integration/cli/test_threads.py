@@ -125,6 +125,36 @@ def test_bad_rows_are_named_by_their_line_and_the_others_are_read(tmp_path: Path
     assert conversations[0]["turns"][1]["text"] == "two\nlines"
 
 
+_AFTER = [
+    Row(str(number), at=number, text=text) for number, text in enumerate(["It broke.", "a, b", '"c"', "d\ne"], 100)
+]
+
+
+@pytest.mark.parametrize(
+    ("text", "rows_after"),
+    [
+        ('"It broke.', _AFTER),
+        ('"It broke.', [Row(str(number), text="It broke.") for number in range(100, 3000)]),  # and no quote any more
+        ('"It broke.', [Row("100", answers=["a", "b"]), *_AFTER[1:]]),  # whose quote closes the other, with 7 columns
+    ],
+)
+def test_a_quote_that_is_not_closed_costs_its_own_row_only(
+    tmp_path: Path, text: str, rows_after: Sequence[Row]
+) -> None:
+    path = tmp_path / "a.csv"
+    with path.open("w", encoding="utf-8", newline="") as stream:
+        writer = csv.writer(stream)
+        writer.writerows([COLUMNS, Row("1").cells()])
+        stream.write(",".join(Row("2", text=text).cells()) + "\r\n")
+        writer.writerows(row.cells() for row in rows_after)
+    found = list(TwitterCsv(InputFile(path), tmp_path / "store.sqlite").entries())
+    assert [(one.number, one.problem.partition(";")[0]) for one in found if isinstance(one, Unreadable)] == [
+        (3, "has a quote that is not closed")
+    ]
+    ids = {one.members["conversation_id"] for one in found if isinstance(one, Entry)}
+    assert ids == {f"twitter-{row.id}" for row in (Row("1"), *rows_after)}
+
+
 def test_an_interrupted_reading_is_used_again_and_removed_when_all_is_sent(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
