@@ -22,7 +22,7 @@ from benchmarks import fill_statements as sql
 from services.sink.recount import differing_cells
 from tests.infrastructure.databases import create_migrated_database, drop_database
 
-VERSION = "offline-1"
+VERSION = "offline-2"
 CHUNK = 250_000
 """Rows of one statement: what progress is told by."""
 _AT_ONCE = 2

@@ -74,7 +74,7 @@ TABLES = {
         SELECT insight_id, md5('batch ' || n / 20)::uuid, conversation_id, 1, sha256(int8send(n)), {_REVISION_MS}, n,
             'live', occurred_at, channel, score / 10000.0, {_SENTIMENT}, confidence, topics, topics,
             'The customer says: “' || last_words || '”', left(first_words, 60), left(first_words, 200), 'offline',
-            'offline-1', 0, 0, 0, occurred_at + interval '1 second', occurred_at + interval '1 second',
+            'offline-2', 0, 0, 0, occurred_at + interval '1 second', occurred_at + interval '1 second',
             occurred_at + interval '2 seconds', n % 12, n / 12
         FROM drawn
     """,

@@ -166,7 +166,7 @@ class Engine(Protocol):
 
     @property
     def analysis_version(self) -> str:
-        """Engine, model and prompt in one word (`offline-1`); part of every insight's identity."""
+        """Engine, model and prompt in one word (`offline-2`); part of every insight's identity."""
         ...
 
     @property

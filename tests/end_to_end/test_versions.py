@@ -30,7 +30,7 @@ from undertone.simulator.server import Running, running_simulator
 COUNT = int(os.environ.get("UNDERTONE_VERSIONS", "2000"))
 CHANNELS = ("chat", "mail", "phone")
 FAST = Conduct(latency_seconds=0.01, seconds_per_output_token=0)
-OLD, NEW = "offline-1", "simulated-p1"
+OLD, NEW = "offline-2", "simulated-p1"
 FIRST, LIVE, LATER = 10_000, 50_000, 80_000  # numbers of five digits: no quote of one is found in another
 PATIENCE_SECONDS = 120 + COUNT / 10
 

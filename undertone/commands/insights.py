@@ -39,7 +39,7 @@ _UNTIL = Annotated[str | None, typer.Option(help="As --since; default: now.", sh
 
 _VERSION = Annotated[
     str | None,
-    typer.Option("--analysis-version", help="Such as offline-1. Default: the active one.", show_default=False),
+    typer.Option("--analysis-version", help="Such as offline-2. Default: the active one.", show_default=False),
 ]
 
 

@@ -14,7 +14,7 @@ from undertone.versions.api import is_live
 from undertone.versions.options import checked_name
 from undertone.views.versions import diff_view, versions_table
 
-_HELP = """Analysis versions: engine, model and prompt, such as offline-1 or grok-4.3-p2.
+_HELP = """Analysis versions: engine, model and prompt, such as offline-2 or grok-4.3-p2.
 
 Replay some conversations under another one, compare, then promote it, or retire it."""
 

@@ -58,7 +58,7 @@ def _engines(status: StackStatus) -> str | None:
 
 
 def _engine(name: str, version: str) -> str:
-    """`offline (offline-1)`, `llm (grok-4.3, grok-4.3-p1)`."""
+    """`offline (offline-2)`, `llm (grok-4.3, grok-4.3-p1)`."""
     return f"{name[:-1]}, {version})" if name.endswith(")") else f"{name} ({version})"
 
 

@@ -12,6 +12,8 @@ from schemas.insight_produced import Sentiment, sentiment_of
 
 UNREADABLE = 0.1
 """For a language the word lists do not know: neutral because nothing was understood."""
+UNHEARD = 0.2
+"""Neutral because only the company speaks: how the customer feels stands nowhere."""
 NOTHING_SAID = 0.64
 """Neutral, and no word with a feeling was found: most such texts ask or inform."""
 UNDECIDED = 0.42

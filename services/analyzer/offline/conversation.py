@@ -11,9 +11,10 @@ from dataclasses import dataclass
 from schemas.conversation_received import Role, Turn
 from schemas.subjects import OTHER
 from services.analyzer.offline import language
-from services.analyzer.offline.confidence import UNREADABLE, confidence_of
+from services.analyzer.offline.confidence import UNHEARD, UNREADABLE, confidence_of
 from services.analyzer.offline.lexicon import lexicon
 from services.analyzer.offline.sentiment import NOTHING_READ, Reading, normalised, read, valence_of
+from services.analyzer.offline.spelling import has_stretched_words, with_plain_spelling
 from services.analyzer.offline.subjects import ENOUGH_FOR_SERVICE, Tally
 from services.analyzer.offline.tokens import as_read, tokens_of
 from services.analyzer.offline.turns import agents_of, bounded, can_be_quoted, text_of, those_who_count
@@ -63,6 +64,8 @@ class Judgement:
     clusters: tuple[str, ...]
     confidence: float
     is_language_known: bool
+    is_customer_heard: bool
+    """Without a turn of a customer, or of someone who may be one, nobody's feeling is told: neutral."""
     heard: tuple[HeardTurn, ...]
     """The turns that count, in order; never empty."""
     weightiest: HeardTurn
@@ -75,7 +78,10 @@ def judge(turns: Sequence[Turn]) -> Judgement:
     texts = [text_of(turn) for turn in chosen]
     written = [tokens_of(text) for text in texts]
     tokens = [as_read(words) for words in written]
-    if not language.is_known(" ".join(texts), [token for words in tokens for token in words]):
+    text = " ".join(texts)
+    if has_stretched_words(text):
+        tokens = [with_plain_spelling(words) for words in tokens]
+    if not language.is_known(text, [token for words in tokens for token in words]):
         return _unreadable(chosen, tokens)
     agents = [] if chosen[0].role is Role.AGENT else bounded(agents_of(turns))
     tally = _tally(tokens, agents)
@@ -84,12 +90,16 @@ def judge(turns: Sequence[Turn]) -> Judgement:
         _hear(turn, text, words, read_words, place=index / max(len(chosen) - 1, 1), is_service=is_service)
         for index, (turn, text, words, read_words) in enumerate(zip(chosen, texts, written, tokens, strict=True))
     )
+    is_customer_heard = chosen[0].role is not Role.AGENT
     score = round(sum(turn.score * turn.weight for turn in heard) / sum(turn.weight for turn in heard), 4)
+    score = score if is_customer_heard else 0.0
+    is_found = any(turn.reading.has_feeling for turn in heard)
     return Judgement(
         sentiment_score=score,
         clusters=tally.clusters(),
-        confidence=confidence_of(score, is_found=any(turn.reading.has_feeling for turn in heard)),
+        confidence=confidence_of(score, is_found=is_found) if is_customer_heard else UNHEARD,
         is_language_known=True,
+        is_customer_heard=is_customer_heard,
         heard=heard,
         weightiest=_weightiest(heard, score),
     )
@@ -98,7 +108,13 @@ def judge(turns: Sequence[Turn]) -> Judgement:
 def _unreadable(chosen: list[Turn], tokens: list[list[str]]) -> Judgement:
     heard = tuple(HeardTurn(turn, words, NOTHING_READ, 0.0, 1.0) for turn, words in zip(chosen, tokens, strict=True))
     return Judgement(
-        0.0, (OTHER,), UNREADABLE, is_language_known=False, heard=heard, weightiest=_weightiest(heard, 0.0)
+        0.0,
+        (OTHER,),
+        UNREADABLE,
+        is_language_known=False,
+        is_customer_heard=chosen[0].role is not Role.AGENT,
+        heard=heard,
+        weightiest=_weightiest(heard, 0.0),
     )
 
 

@@ -12,7 +12,7 @@ from services.analyzer.offline.quotation import quote
 from services.analyzer.offline.subjects import subject_book
 from services.analyzer.offline.wording import reasoning_of, summary_of
 
-OFFLINE_VERSION = "offline-1"
+OFFLINE_VERSION = "offline-2"
 """Raised with every change of rules or word lists that can change a finding."""
 CHARACTERS_BETWEEN_YIELDS = 20_000
 """About 5 ms of work: no longer does the event loop wait for this engine between two small conversations."""

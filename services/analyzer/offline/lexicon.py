@@ -37,6 +37,10 @@ class Lexicon:
     negations: frozenset[str]
 
 
+_ALMOST_NEGATIONS = ("hardly", "barely", "scarcely")
+"""To VADER they only dampen; "hardly helpful" is a complaint."""
+
+
 @cache
 def lexicon() -> Lexicon:
     """The lexicon of this release, read once a process (about 50 ms)."""
@@ -48,8 +52,8 @@ def lexicon() -> Lexicon:
     return Lexicon(
         everywhere=PhraseBook(general.items()),
         in_service=PhraseBook((general | service).items()),
-        emphasis={str(word): float(added) for word, added in BOOSTER_DICT.items()},
-        negations=frozenset(word.replace("n't", "nt") for word in (*NEGATE, "no")),
+        emphasis={str(word): float(added) for word, added in BOOSTER_DICT.items() if word not in _ALMOST_NEGATIONS},
+        negations=frozenset(word.replace("n't", "nt") for word in (*NEGATE, "no", *_ALMOST_NEGATIONS)),
     )
 
 

@@ -6,7 +6,7 @@ Phrases win over words and longer phrases over shorter ones, so "not working" is
 from collections.abc import Iterable, Iterator
 from importlib.resources import files
 from itertools import compress
-from typing import Generic, TypeVar
+from typing import Final, Generic, TypeVar
 
 from services.analyzer.offline.tokens import as_read, tokens_of
 
@@ -19,12 +19,14 @@ Phrase = tuple[list[str], int, Meaning]
 class PhraseBook(Generic[Meaning]):
     """An immutable set of entries, by their first token and then by their second."""
 
-    __slots__ = ("_openings",)
+    __slots__ = ("_openings", "tokens")
 
     def __init__(self, entries: Iterable[tuple[tuple[str, ...], Meaning]]) -> None:
         words: dict[str, Meaning] = {}
         phrases: dict[str, dict[tuple[str, ...], Meaning]] = {}
+        tokens: set[str] = set()
         for (first, *rest), meaning in entries:
+            tokens.update((first, *rest))
             if rest:
                 phrases.setdefault(first, {})[tuple(rest)] = meaning
             else:
@@ -32,6 +34,9 @@ class PhraseBook(Generic[Meaning]):
         self._openings: dict[str, tuple[Meaning | None, dict[str, list[Phrase[Meaning]]]]] = {
             first: (words.get(first), _by_second_token(phrases.get(first, {}))) for first in words | phrases
         }
+
+        self.tokens: Final = frozenset(tokens)
+        """Every token of every entry."""
 
     def find(self, tokens: list[str]) -> Iterator[tuple[int, int, Meaning]]:
         """Each entry found, left to right, none overlapping another: (index, length in tokens, meaning)."""

@@ -58,7 +58,13 @@ def _position(text: str, heard: HeardTurn) -> int:
             if not (lowered[max(position - 1, 0) : position].isalnum() or lowered[end : end + 1].isalnum()):
                 return position
             position = lowered.find(spelling, end)
-    return inside_a_word
+    return inside_a_word or _position_of_stretched(lowered, token)
+
+
+def _position_of_stretched(lowered: str, token: str) -> int:
+    """Where a word stands that was read in its plain spelling ("bad" for "baaaad"); 0 when nowhere."""
+    found = re.search("".join(f"{re.escape(letter)}+" for letter in token), lowered)
+    return found.start() if found else 0
 
 
 def _word_at(words: list[Span], position: int) -> int:

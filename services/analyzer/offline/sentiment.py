@@ -49,6 +49,9 @@ _NO_NEGATIONS = frozenset(
     [("nothing", "short"), ("nothing", "but"), ("not", "only"), ("not", "just"), ("no", "doubt"), ("without", "doubt")]
 )
 """What affirms with a negation: "nothing short of amazing"."""
+_UNABLE = frozenset(["couldnt", "cant", "cannot", "not"])
+_ABLE = frozenset(["could", "can"])
+"""Who "couldn't be happier" or "could not be more pleased" is as pleased as can be."""
 _ENDS_OF_CLAUSE = frozenset(".,;:!?\n")
 
 
@@ -154,7 +157,7 @@ def _in_context(valence: float, tokens: list[str], index: int, lexicon: Lexicon,
         token = tokens[before]
         if token in lexicon.emphasis:
             valence += _toward(valence, lexicon.emphasis[token] * share)
-        elif token in lexicon.negations and (token, tokens[before + 1]) not in _NO_NEGATIONS:
+        elif token in lexicon.negations and not _is_affirming(tokens, before, index):
             is_negated = True
         elif token[0] in _ENDS_OF_CLAUSE:
             break
@@ -162,6 +165,16 @@ def _in_context(valence: float, tokens: list[str], index: int, lexicon: Lexicon,
     if is_negated and (valence > 0 or length == 1):
         return valence * (N_SCALAR if valence > 0 else NEGATED_COMPLAINT)
     return valence
+
+
+def _is_affirming(tokens: list[str], negation: int, index: int) -> bool:
+    """Whether a negation denies nothing: "nothing but praise", "couldn't be happier"."""
+    pair = (tokens[negation], tokens[negation + 1])
+    if pair in _NO_NEGATIONS:
+        return True
+    is_more = tokens[index].endswith("er") or tokens[index - 1] == "more"
+    is_possible = pair[0] != "not" or tokens[max(negation - 1, 0)] in _ABLE
+    return is_more and (pair[0] == "never" or (is_possible and pair[0] in _UNABLE and pair[1] in ("be", "have")))
 
 
 def _toward(valence: float, added: float) -> float:

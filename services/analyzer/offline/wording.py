@@ -18,6 +18,8 @@ def reasoning_of(judgement: Judgement, evidence: str) -> str:
     quoted = _one_line(evidence)
     if not judgement.is_language_known:
         sentence = f"Not judged: “{quoted}” is not in a language that the offline engine reads (English); neutral."
+    elif not judgement.is_customer_heard:
+        sentence = f"Neutral: only the company speaks, as in {_closing(quoted)} {_subject(judgement)}"
     else:
         sentence = f"{_feeling(judgement, quoted)} {_course(judgement)}{_subject(judgement)}"
     return _cut(sentence, MAX_REASONING_CHARACTERS)
@@ -28,7 +30,7 @@ def summary_of(judgement: Judgement) -> str:
     mood = _MOODS[sentiment_of(judgement.sentiment_score)] if judgement.is_language_known else "Unread"
     subject = "" if judgement.clusters[0] == OTHER else f", {_title(judgement.clusters[0])}"
     opening = _cut(_one_line(without_noise(judgement.heard[0].turn.text[: 4 * LONGEST_OPENING])), LONGEST_OPENING)
-    ending = _ending(judgement)
+    ending = _ending(judgement) if judgement.is_customer_heard else ""
     return _cut(
         f"{mood} {_speaker(judgement)}{subject}: “{opening}”{ending and f' ({ending})'}", MAX_SUMMARY_CHARACTERS
     )

@@ -50,9 +50,9 @@ INSIGHT = {
     "summary": "A parcel has not arrived.",
     "evidence": "still not arrived",
     "channel": "chat",
-    "analysis_version": "offline-1",
+    "analysis_version": "offline-2",
     "path": "offline",
-    "model": "offline-1",
+    "model": "offline-2",
     "analyzed_at": "2026-03-02T09:17:14Z",
     "stale": False,
 }
@@ -69,7 +69,7 @@ INSIGHT_PAGE = {
         "next_cursor": "q83vEjRWeJA",
         "available": _AVAILABLE,
         "other_versions": {},
-        "analysis_version": "offline-1",
+        "analysis_version": "offline-2",
         "missing_under_version": 0,
     },
 }
@@ -78,7 +78,7 @@ TRENDS = {
     **_TIMES,
     "bucket": "hour",
     "tz": "UTC",
-    "analysis_version": "offline-1",
+    "analysis_version": "offline-2",
     "missing_under_version": 0,
     "total_insights": 2,
     "sentiment_counts": {"positive": 1, "neutral": 0, "negative": 1},
@@ -113,5 +113,5 @@ STATUS = {
     },
     "lag": {"conversations.received.v1": 0, "conversations.analyzed.v1": 3},
     "today": {"calls": 41, "tokens": 0, "cost_usd": 0.0},
-    "analysis": {"active_version": "offline-1", "versions": ["offline-1"]},
+    "analysis": {"active_version": "offline-2", "versions": ["offline-2"]},
 }

@@ -31,7 +31,7 @@ from services.sink.versions import KnownVersions, read_versions
 from services.sink.windows import Window
 
 PREFIX = "/api/v1/versions"
-VersionName = Annotated[Version, Path(description="Such as `offline-1` or `grok-4.3-p2`.")]
+VersionName = Annotated[Version, Path(description="Such as `offline-2` or `grok-4.3-p2`.")]
 _LOOKED_THROUGH = 20_000
 """Of the conversations that one page of missing ones looks at: its cursor goes on where it stopped."""
 

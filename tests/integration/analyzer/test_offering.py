@@ -26,23 +26,23 @@ async def test_an_analyzer_says_what_it_has_once_it_runs_and_takes_it_back_when_
     world: World, start_here: StartHere
 ) -> None:
     analyzer = await start_here(OfflineEngine(), FakeEngine(), calls_per_second=0, instance_id="one")
-    await eventually(lambda: _said(world, ("one", ("offline-1", "fake-1"))))
+    await eventually(lambda: _said(world, ("one", ("offline-2", "fake-1"))))
     await eventually(analyzer.is_ready)
     assert await analyzer.stop() == 0
-    await eventually(lambda: _said(world, ("one", ("offline-1", "fake-1")), ("one", ())))
+    await eventually(lambda: _said(world, ("one", ("offline-2", "fake-1")), ("one", ())))
 
 
 async def test_the_word_of_an_analyzer_that_was_killed_is_followed_by_that_of_the_next(
     world: World, start_apart: StartApart
 ) -> None:
     analyzer = await start_apart(ANALYZER_ENGINE="offline", ANALYZER_INSTANCE_ID="one")
-    await eventually(lambda: _said(world, ("one", ("offline-1",))), within_seconds=60)
+    await eventually(lambda: _said(world, ("one", ("offline-2",))), within_seconds=60)
     await analyzer.kill()
     await analyzer.run()
-    await eventually(lambda: _said(world, *[("one", ("offline-1",))] * 2), within_seconds=60)
+    await eventually(lambda: _said(world, *[("one", ("offline-2",))] * 2), within_seconds=60)
     await eventually(analyzer.is_ready, within_seconds=60)
     await analyzer.stop()
-    await eventually(lambda: _said(world, *[("one", ("offline-1",))] * 2, ("one", ())))
+    await eventually(lambda: _said(world, *[("one", ("offline-2",))] * 2, ("one", ())))
 
 
 async def test_an_event_of_a_newer_release_in_the_control_log_stops_nobody(world: World, start_here: StartHere) -> None:

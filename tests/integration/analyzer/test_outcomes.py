@@ -39,7 +39,7 @@ async def test_every_conversation_gets_its_insight_and_is_acknowledged(world: Wo
     assert len(outcomes) == 300
     for outcome in outcomes:
         assert isinstance(outcome, InsightProduced)
-        assert outcome.insight_id == insight_id_of(outcome.conversation_id, outcome.content_hash, "offline-1")
+        assert outcome.insight_id == insight_id_of(outcome.conversation_id, outcome.content_hash, "offline-2")
         assert (outcome.lane, outcome.path) == (Lane.LIVE, Path.OFFLINE)
         assert outcome.sentiment_score < 0
     for record in await world.records(ANALYZED):

@@ -19,7 +19,7 @@ from tests.integration.analyzer.engines import FakeEngine
 from tests.integration.analyzer.world import World
 from tests.waiting import eventually
 
-FREE, PAID, OTHER = "offline-1", "fake-1", "fake-2"
+FREE, PAID, OTHER = "offline-2", "fake-1", "fake-2"
 
 
 def _complaints(count: int, name: str = "conv") -> list[ConversationReceived]:

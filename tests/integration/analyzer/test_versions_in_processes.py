@@ -18,7 +18,7 @@ from undertone.simulator.conduct import Conduct
 from undertone.simulator.server import Running, running_simulator
 
 FAST = Conduct(latency_seconds=0.3, seconds_per_output_token=0)
-VERSIONS = ("offline-1", "grok-4.3-p1", "another-p1")
+VERSIONS = ("offline-2", "grok-4.3-p1", "another-p1")
 DAILY_USD = 5.0
 
 
@@ -104,15 +104,15 @@ async def test_a_decision_of_a_day_ago_is_repeated_once_by_the_fleet_and_a_newer
     world: World, start_here: StartHere
 ) -> None:
     await world.keep_times_of_writers()
-    await world.decide("offline-1", serial=6, age_seconds=3 * REPEAT_SECONDS)
-    await world.decide("offline-1", "grok-9-p1", serial=7, age_seconds=2 * REPEAT_SECONDS)
+    await world.decide("offline-2", serial=6, age_seconds=3 * REPEAT_SECONDS)
+    await world.decide("offline-2", "grok-9-p1", serial=7, age_seconds=2 * REPEAT_SECONDS)
     first = await start_here(OfflineEngine())
     second = await start_here(OfflineEngine())
     await eventually(lambda: _decisions_are(world, [6, 7, 7]), within_seconds=90)
     original, copy = (await world.decisions())[1:]
     assert copy == original
-    await world.decide("offline-1", serial=8)
-    await world.decide("offline-1", "grok-9-p1", serial=7)  # as of an instance that had not read the newer one yet
+    await world.decide("offline-2", serial=8)
+    await world.decide("offline-2", "grok-9-p1", serial=7)  # as of an instance that had not read the newer one yet
     await world.hold(600, lane=Lane.REPLAY)  # by which one sees that all before it was read
     for analyzer in (first, second):
         await eventually(lambda of=analyzer: _has_read_the_hold(of), within_seconds=90)  # type: ignore[misc]

@@ -6,7 +6,7 @@ from services.analyzer.engine import Finding
 
 
 def _finding(score: float) -> Finding:
-    return Finding(score, ("refund",), 0.5, "because", "quoted words here", "summary", Path.OFFLINE, "offline-1")
+    return Finding(score, ("refund",), 0.5, "because", "quoted words here", "summary", Path.OFFLINE, "offline-2")
 
 
 def test_the_finding_not_asked_for_the_longest_is_forgotten_first() -> None:

@@ -121,14 +121,14 @@ async def test_a_record_under_two_versions_is_acknowledged_when_both_outcomes_ar
     ledger, acknowledged = _ledger(), Acknowledged()
     place = await ledger.admit(Lane.LIVE, 0, 7, 5, acknowledged.of(7))
     assert place is not None
-    ledger.expect(place, ("offline-1", "grok-4.3-p1"))
+    ledger.expect(place, ("offline-2", "grok-4.3-p1"))
     ledger.done(place, "grok-4.3-p1")
     ledger.done(place, "grok-4.3-p1")
     assert acknowledged == []
     assert ledger.window(Lane.LIVE).count == 1, "its room is taken until then"
-    ledger.done(place, "offline-1")
+    ledger.done(place, "offline-2")
     assert acknowledged == [7]
-    ledger.done(place, "offline-1")
+    ledger.done(place, "offline-2")
     assert acknowledged == [7]
     assert ledger.window(Lane.LIVE).count == 0
 

@@ -10,7 +10,7 @@ from schemas.event import Lane
 from services.analyzer.live_versions import REPEAT_SECONDS, LiveVersions, describe_missing
 from tests.unit.analyzer.fakes import FakeClock
 
-OWN, OTHER = "offline-1", "grok-4.3-p1"
+OWN, OTHER = "offline-2", "grok-4.3-p1"
 
 
 def _decision(active: str, *also: str, serial: int | None = None) -> ActiveVersionChanged:

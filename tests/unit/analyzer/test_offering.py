@@ -7,7 +7,7 @@ from schemas.event import Event
 from services.analyzer.offering import STANDS_SECONDS, Offering
 from tests.waiting import eventually
 
-VERSIONS = ("offline-1", "grok-4.3-p1")
+VERSIONS = ("offline-2", "grok-4.3-p1")
 
 
 class _Log:

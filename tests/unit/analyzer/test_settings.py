@@ -77,7 +77,7 @@ async def test_further_engines_are_opened_behind_the_own_one() -> None:
     assert AnalyzerSettings().named_further_engines == ()
     async with open_engines(_with_further(" offline , another/model ")) as engines:
         versions = [engine.analysis_version for engine in engines]
-        assert versions == ["own-p1", "offline-1", "another-model-p1"]
+        assert versions == ["own-p1", "offline-2", "another-model-p1"]
         assert [engine.is_paced for engine in engines] == [True, False, True]
 
 

@@ -144,7 +144,7 @@ async def test_what_is_left_of_the_day_suffices_for_a_smaller_batch() -> None:
         assert spending.affordable(PAID, Lane.LIVE, tasks) == 5
         assert spending.affordable(PAID, Lane.LIVE, tasks[:3]) == 3
         assert spending.affordable(PAID, Lane.REPLAY, tasks) == 4, "the last tenth is for live traffic"
-        assert spending.affordable("offline-1", Lane.LIVE, tasks) == 10
+        assert spending.affordable("offline-2", Lane.LIVE, tasks) == 10
         taken = await eventually(lambda: spending.take(PAID, Lane.LIVE, tasks[:5]), every_seconds=0.001)
         assert taken is not None
         assert spending.affordable(PAID, Lane.LIVE, tasks) == 1, "at least one waits for its money"

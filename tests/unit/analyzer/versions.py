@@ -12,7 +12,7 @@ from services.analyzer.unpaced import Unpaced
 from services.analyzer.wallet import Charge
 from tests.unit.analyzer.fakes import FakeClock
 
-FREE, PAID = "offline-1", "grok-4.3-p1"
+FREE, PAID = "offline-2", "grok-4.3-p1"
 
 
 @dataclass

@@ -9,7 +9,7 @@ from services.analyzer.engine import Task
 from tests.builders import a_turn
 from tests.unit.analyzer.fakes import FakeWaiter
 
-V1 = "offline-1"
+V1 = "offline-2"
 V2 = "grok-4.3-p1"
 WINDOW = 0.25
 

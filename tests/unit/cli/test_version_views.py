@@ -37,16 +37,16 @@ def a_diff(**members: Any) -> dict[str, Any]:
 
 
 def test_the_list_has_one_line_a_version_on_80_columns() -> None:
-    text = shown(versions_table(all_versions(a_version("offline-1", state="active"), a_version("grok-4.4-p1"))))
+    text = shown(versions_table(all_versions(a_version("offline-2", state="active"), a_version("grok-4.4-p1"))))
     assert len(text.splitlines()) == 3
     assert "1,234,567" in text
 
 
 def test_a_narrow_screen_shows_two_lines_a_version_and_cuts_none() -> None:
-    found = all_versions(a_version("offline-1", state="active", is_live=True), a_version("grok-4.4-p1", missing=7))
+    found = all_versions(a_version("offline-2", state="active", is_live=True), a_version("grok-4.4-p1", missing=7))
     lines = shown(versions_table(found), width=60).splitlines()
     assert [line.rstrip() for line in lines] == [
-        "offline-1  active  live: yes",
+        "offline-2  active  live: yes",
         "  1,234,567 done, 0 skipped, 12 failed, 3 in flight, 0",
         "  missing, $12.50",
         "grok-4.4-p1  candidate  live: no",

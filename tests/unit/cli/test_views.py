@@ -90,17 +90,17 @@ def test_after_a_switch_of_engines_the_insights_of_the_one_before_are_named() ->
     metadata = {
         "available": {"earliest": None, "latest": None},
         "analysis_version": "grok-4.3-p1",
-        "other_versions": {"offline-1": 1272, "offline-0": 3},
+        "other_versions": {"offline-2": 1272, "offline-0": 3},
     }
     printed = " ".join(on_screen(nothing_found(metadata, "insights", "--sentiment negative", NOW)).split())
-    assert "no insights under grok-4.3-p1 yet; there are 1,272 under offline-1, 3 under offline-0" in printed
-    assert "undertone insights --analysis-version offline-1 --since 30d --sentiment negative" in printed
+    assert "no insights under grok-4.3-p1 yet; there are 1,272 under offline-2, 3 under offline-0" in printed
+    assert "undertone insights --analysis-version offline-2 --since 30d --sentiment negative" in printed
 
 
 @pytest.mark.parametrize(("missing", "is_said"), [(None, False), (0, False), (272, True)])
 def test_a_list_says_what_is_known_under_an_earlier_version_only(missing: int | None, is_said: bool) -> None:
-    told = {"total_count": 1, "analysis_version": "offline-1", "missing_under_version": missing}
-    said = "272 conversations are not analysed under offline-1"
+    told = {"total_count": 1, "analysis_version": "offline-2", "missing_under_version": missing}
+    said = "272 conversations are not analysed under offline-2"
     assert (said in " ".join(on_screen(footer(told, 1)).split())) == is_said
 
 

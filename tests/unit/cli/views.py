@@ -17,7 +17,7 @@ def an_insight(**changes: Any) -> dict[str, Any]:
         "grok_analysis": {"sentiment_score": -0.65, "clusters": ["lost_baggage"], "confidence": 0.9, "reasoning": "r"},
         "topics": ["baggage"],
         "summary": "A bag is lost.",
-        "analysis_version": "offline-1",
+        "analysis_version": "offline-2",
         "path": "offline",
     } | changes
 

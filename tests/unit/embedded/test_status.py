@@ -35,8 +35,8 @@ def test_dead_parts_and_problems_stand_out_and_the_rest_is_still_shown() -> None
         addresses={"ingress": "http://127.0.0.1:8000", "read_api": "http://127.0.0.1:8002", "kafka": "k:1"},
         processes={"ingress": PartStatus(ready=True, pid=5, rss_bytes=50_000_000, uptime_seconds=75), "sink": dead},
         engine="offline",
-        engines={"offline-1": "offline"},
-        analysis_version="offline-1",
+        engines={"offline-2": "offline"},
+        analysis_version="offline-2",
         problems=["sink: process: pid 7 is gone"],
     )
     text = shown(status)
@@ -44,7 +44,7 @@ def test_dead_parts_and_problems_stand_out_and_the_rest_is_still_shown() -> None
     assert "sink: process: pid 7 is gone" in text
     assert "50 MB" in text
     assert "0:01:15" in text
-    assert "offline (offline-1)" in text
+    assert "offline (offline-2)" in text
     assert "external" in text
 
 

@@ -113,6 +113,17 @@ def test_the_reasoning_quotes_the_evidence_and_the_summary_opens_the_conversatio
     assert finding.summary.startswith("Unhappy customer, orders and delivery: “Where is my parcel? It was due")
 
 
+def test_a_finding_says_where_only_the_company_speaks() -> None:
+    finding = find(task(Turn(role="agent", text="We are so sorry for the delay of your parcel, it is horrible.")))
+    assert finding.reasoning.startswith(f"Neutral: only the company speaks, as in “{finding.evidence}”")
+    assert finding.summary.startswith("Neutral speaker")
+
+
+def test_the_evidence_of_a_stretched_word_stands_around_it() -> None:
+    finding = found("I bought the black case and the cable in your store in Hull. Both are baaaad.")
+    assert finding.evidence == "Both are baaaad."
+
+
 def test_a_language_the_word_lists_do_not_know_is_neutral_at_little_confidence_and_says_so() -> None:
     finding = found("Ihr habt mein Paket schon wieder nicht geliefert und das ist eine Frechheit")
     assert (finding.sentiment_score, finding.clusters) == (0.0, ("other",))

@@ -5,6 +5,7 @@ import pytest
 from schemas.conversation_received import Role, Turn
 from schemas.insight_produced import Sentiment, sentiment_of
 from services.analyzer.offline.conversation import judge
+from services.analyzer.offline.spelling import with_plain_spelling
 
 
 def score(*texts: str) -> float:
@@ -126,9 +127,67 @@ def test_only_the_customer_is_judged() -> None:
     assert sentiment_of(judge(turns).sentiment_score) is Sentiment.NEUTRAL
 
 
-def test_without_a_customer_the_other_speakers_are_judged() -> None:
+def test_without_a_customer_those_who_may_be_one_are_judged() -> None:
     assert judge([Turn(role=Role.UNKNOWN, text="This is a horrible, awful service!")]).sentiment_score < -0.2
-    assert judge([Turn(role=Role.AGENT, text="Wonderful, we love to help!")]).sentiment_score > 0.2
+
+
+@pytest.mark.parametrize("text", ["Wonderful, we love to help!", "We are sorry for the terrible delay and the chaos."])
+def test_where_only_the_company_speaks_no_feeling_is_told_and_little_is_certain(text: str) -> None:
+    judgement = judge([Turn(role=Role.AGENT, text=text)])
+    assert (judgement.sentiment_score, judgement.confidence) == (0.0, 0.2)
+
+
+@pytest.mark.parametrize(
+    ("stretched", "plain"),
+    [
+        ("soooo happyyyy with the new app", "so happy with the new app"),
+        ("the app is really baaaad", "the app is really bad"),
+        ("the refund was goooood", "the refund was good"),
+        ("thank youuuuu for the refund", "thank you for the refund"),
+    ],
+)
+def test_letters_written_many_times_are_read_as_the_word_that_is_known(stretched: str, plain: str) -> None:
+    assert score(stretched) == score(plain)
+
+
+def test_letters_written_many_times_in_an_unknown_word_stay_as_they_are() -> None:
+    assert with_plain_spelling(["hmmmm", "grrr", "zzzyx", "too"]) == ["hmmmm", "grrr", "zzzyx", "too"]
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "The chat was hardly helpful",
+        "I'm far from satisfied with the repair",
+        "Your support was anything but helpful",
+        "I have never been more disappointed by an order",
+        "The phone caught fire and burned my desk",
+        "Is this how you treat a customer?",
+        "Love paying for internet that works two hours a day",
+    ],
+)
+def test_complaints_in_words_of_praise_or_of_no_feeling_are_negative(text: str) -> None:
+    assert sentiment(text) is Sentiment.NEGATIVE
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "I couldn't be happier with my order",
+        "I could not be more pleased with the refund",
+        "The delivery could not have been better",
+        "Never been happier with a phone company",
+        "I can't fault your support",
+        "She found my lost bag, she was wonderful",
+        "Fast delivery, would order again",
+    ],
+)
+def test_praise_in_words_of_complaint_or_of_no_feeling_is_positive(text: str) -> None:
+    assert sentiment(text) is Sentiment.POSITIVE
+
+
+def test_asking_how_long_something_takes_is_no_complaint() -> None:
+    assert sentiment("Do you ship to Norway, and how long does it take?") is Sentiment.NEUTRAL
 
 
 def test_confidence_grows_with_the_distance_from_the_thresholds() -> None:

@@ -29,7 +29,7 @@ def of_a_million(tariff: Tariff) -> float:
 
 
 def test_the_offline_engine_costs_nothing_beside_whichever() -> None:
-    assert tariff_of("offline-1", settings(engine="llm")) is None
+    assert tariff_of("offline-2", settings(engine="llm")) is None
     assert tariff_of(None, settings(engine="offline")) is None
 
 

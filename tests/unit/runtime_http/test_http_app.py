@@ -156,7 +156,7 @@ async def test_a_failing_check_is_503_by_name_and_detailed_for_keys_only() -> No
             "postgres": broken,
             "fine": lambda: CheckResult(ok=True),
         },
-        lambda: {"engine": "offline-1"},
+        lambda: {"engine": "offline-2"},
     )
     async with client_of(an_app(SharedSettings(api_keys=ENTRY), health)) as client:
         for path in ("/readyz", "/health/ready"):
@@ -170,7 +170,7 @@ async def test_a_failing_check_is_503_by_name_and_detailed_for_keys_only() -> No
             assert "engine" not in strangers.json()
         detailed = (await client.get("/readyz", headers={"X-API-Key": KEY})).json()
         assert detailed["checks"]["kafka"] == {"ok": False, "detail": "away"}
-        assert detailed["engine"] == "offline-1"
+        assert detailed["engine"] == "offline-2"
         assert (await client.get("/livez")).status_code == 200
         assert (await client.get("/health")).json() == {"status": "degraded", "service": "try"}
 

@@ -23,9 +23,9 @@ INSIGHT: dict[str, Any] = {
     "summary": "A parcel is late.",
     "evidence": "Where is it",
     "channel": None,
-    "analysis_version": "offline-1",
+    "analysis_version": "offline-2",
     "path": "offline",
-    "model": "offline-1",
+    "model": "offline-2",
     "analyzed_at": "2026-03-02T09:17:14Z",
     "stale": False,
 }
