@@ -14,6 +14,8 @@ import asyncpg
 
 FOLDER = Path(__file__).parents[1] / "migrations"
 _FILE_NAME = re.compile(r"^(\d{4})_([a-z0-9_]+)\.sql$")
+_COMMENTS = re.compile(r"--[^\n]*|/\*.*?\*/", re.DOTALL)
+_LONGEST_NAME = 80
 _LOCK = 0x756E6465  # any number that nothing else in the database locks: "unde"
 
 OLDEST_POSTGRES = 18
@@ -101,14 +103,25 @@ def refuse_old_server(major: int) -> None:
         raise CannotMigrate(f"Postgres {OLDEST_POSTGRES} or newer is needed, this server is {major}: upgrade it")
 
 
+def refuse_unwritten(migrations: Sequence[Migration]) -> None:
+    """Raises CannotMigrate for a file that is still as `new` made it: the driver cannot run comments alone."""
+    for migration in migrations:
+        if not _COMMENTS.sub("", migration.sql).strip("; \t\r\n"):
+            raise CannotMigrate(f"migration {migration} holds no SQL yet: write it, or remove its file")
+
+
 async def apply(connection: asyncpg.Connection) -> list[Migration]:
-    """Apply what is pending and return it; waits for another `apply` on the same database."""
+    """Apply what is pending and return it; waits for another `apply` on the same database.
+
+    Raises CannotMigrate, before anything is applied, when the files are not in order or one says nothing yet.
+    """
     refuse_old_server(connection.get_server_version().major)
     known = read_migrations()
     await connection.execute("SELECT pg_advisory_lock($1)", _LOCK)
     try:
         await connection.execute(_CREATE_TABLE)
         todo = pending(known, await read_applied(connection))
+        refuse_unwritten(todo)
         for migration in todo:
             async with connection.transaction():
                 await connection.execute(migration.sql)
@@ -123,6 +136,12 @@ def new_file(name: str, folder: Path = FOLDER) -> Path:
     slug = re.sub(r"[^a-z0-9]+", "_", name.lower()).strip("_")
     if not slug:
         raise CannotMigrate(f"{name!r} has no letters to name a file by: say in a few words what the migration does")
+    if len(slug) > _LONGEST_NAME:
+        raise CannotMigrate(f"the name is longer than {_LONGEST_NAME} characters: a few words will do")
     path = folder / f"{len(read_migrations(folder)) + 1:04}_{slug}.sql"
-    path.write_text(f"-- {name.strip()}. Additive: the previous release must run against it.\n", encoding="utf-8")
+    said = " ".join(name.split())
+    try:
+        path.write_text(f"-- {said}. Additive: the previous release must run against it.\n", encoding="utf-8")
+    except OSError as error:
+        raise CannotMigrate(f"{path} cannot be written: {error.strerror}") from error
     return path

@@ -9,6 +9,7 @@ from services.sink.migrate import (
     pending,
     read_migrations,
     refuse_old_server,
+    refuse_unwritten,
 )
 from services.sink.migrate.__main__ import main
 
@@ -55,6 +56,21 @@ def test_a_new_file_takes_the_next_number(tmp_path: Path) -> None:
 def test_a_name_without_letters_is_refused(tmp_path: Path) -> None:
     with pytest.raises(CannotMigrate):
         new_file("!!!", tmp_path)
+
+
+def test_a_name_that_no_file_can_have_is_refused_and_one_of_two_lines_is_one_comment(tmp_path: Path) -> None:
+    with pytest.raises(CannotMigrate, match="longer than 80"):
+        new_file("x" * 300, tmp_path)
+    with pytest.raises(CannotMigrate, match="cannot be written: No such file"):
+        new_file("first", tmp_path / "missing")
+    assert new_file("Add a column;\nDROP TABLE turns", tmp_path).read_text().count("\n") == 1
+
+
+def test_a_new_file_that_nobody_has_written_yet_is_refused_before_anything_is_applied(tmp_path: Path) -> None:
+    new_file("Add a column", tmp_path)
+    with pytest.raises(CannotMigrate, match="0001_add_a_column holds no SQL yet"):
+        refuse_unwritten(read_migrations(tmp_path))
+    refuse_unwritten([Migration(1, "first", "-- why\nSELECT '--' /* what */"), *read_migrations()])
 
 
 def test_the_migrations_of_this_release_are_in_order() -> None:
