@@ -5,9 +5,11 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
+from pydantic import ValidationError
 
 from services.runtime.server import run
-from undertone.simulator.conduct import Conduct, read_script
+from undertone.errors import UsageProblem
+from undertone.simulator.conduct import Conduct, read_script, sentence_of
 from undertone.simulator.server import running_simulator
 
 _HELP = """Answer Chat Completions on this machine, as an LLM would, and count the calls.
@@ -47,7 +49,7 @@ def simulate_llm(
     overruled = {
         name: None if name in limits and value == 0 else value for name, value in stated.items() if value is not None
     }
-    conduct = Conduct.model_validate(base.model_dump() | overruled)
+    conduct = _conduct(base, overruled)
 
     async def serve(stop: asyncio.Event) -> int:
         async with running_simulator(conduct, host=host, port=port) as running:
@@ -56,3 +58,12 @@ def simulate_llm(
         return 0
 
     run(serve)
+
+
+def _conduct(base: Conduct, overruled: dict[str, float | None]) -> Conduct:
+    """A conduct with what the options say of it. Raises UsageProblem that names the option: infinity is refused."""
+    try:
+        return Conduct.model_validate(base.model_dump() | overruled)
+    except ValidationError as error:
+        name, _, problem = sentence_of(error).partition(": ")
+        raise UsageProblem(f"--{name.replace('_', '-')}: {problem}") from error

@@ -9,6 +9,9 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_valida
 
 from undertone.errors import UsageProblem
 
+MOST_RETRY_AFTER_SECONDS = 1_000_000_000
+"""About thirty years: as a date, it has a year that HTTP can write."""
+
 
 class FaultKind(StrEnum):
     """What can go wrong."""
@@ -57,7 +60,7 @@ class FaultKind(StrEnum):
 
 
 class _Strict(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
 
 class Fault(_Strict):
@@ -77,7 +80,7 @@ class Fault(_Strict):
     status: Annotated[int, Field(ge=500, le=599)] = 503
     seconds: Annotated[float, Field(ge=0)] | None = None
     """How long `hang` and `stall` (for ever by default) and `slow` (10 s) take."""
-    retry_after_seconds: Annotated[float, Field(ge=0)] | None = None
+    retry_after_seconds: Annotated[float, Field(ge=0, le=MOST_RETRY_AFTER_SECONDS)] | None = None
     """Stated with `rate_limited` and `server_error`."""
     as_date: bool = False
     """State Retry-After as an HTTP date."""

@@ -146,7 +146,7 @@ async def test_the_command_says_where_it_listens_and_ends_when_told(stop: signal
     assert await asyncio.wait_for(process.wait(), 10) == 0
 
 
-async def test_a_taken_port_and_a_wrong_script_end_the_command_with_one_line(
+async def test_a_taken_port_a_wrong_script_and_a_wrong_number_end_the_command_with_one_line(
     tmp_path: Path, simulator: Running
 ) -> None:
     script = tmp_path / "script.json"
@@ -156,6 +156,10 @@ async def test_a_taken_port_and_a_wrong_script_end_the_command_with_one_line(
     for arguments, words in (
         (("--port", taken), "set --port to another port"),
         (("--port", str(free_port()), "--script", str(script)), "seed"),
+        (
+            ("--port", str(free_port()), "--calls-per-second", "inf"),
+            "--calls-per-second: Input should be a finite number",
+        ),
     ):
         process = await simulate(*arguments)
         _, said = await asyncio.wait_for(process.communicate(), 30)

@@ -152,6 +152,12 @@ def test_a_script_is_read(tmp_path: Path) -> None:
         ('{"faults": [{"kind": "hang", "probability": 2}]}', "faults.0.probability"),
         ('{"faults": [{"kind": "hang", "first_call": 5, "last_call": 3}]}', "hang: last_call 3 is before first_call 5"),
         ('{"latency_seconds": -1}', "latency_seconds"),
+        ('{"latency_seconds": 1e999}', "latency_seconds: Input should be a finite number"),
+        ('{"calls_per_second": 1e999}', "calls_per_second: Input should be a finite number"),
+        (
+            '{"faults": [{"kind": "rate_limited", "retry_after_seconds": 1e300, "as_date": true}]}',
+            "retry_after_seconds",
+        ),
     ],
 )
 def test_a_wrong_script_is_one_sentence_that_names_the_place(tmp_path: Path, text: str, problem: str) -> None:
