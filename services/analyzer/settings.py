@@ -1,6 +1,7 @@
 """The analyzer's settings."""
 
 from typing import Annotated, Literal, Self
+from urllib.parse import urlsplit
 
 from pydantic import Field, SecretStr, model_validator
 from pydantic_settings import SettingsConfigDict
@@ -147,10 +148,23 @@ class AnalyzerSettings(SharedSettings):
         for name in self.named_further_engines:
             if not name:
                 raise ValueError("ANALYZER_FURTHER_ENGINES has an empty entry: engines are separated by single commas")
-            if len(name) > LONGEST_MODEL or not name.isprintable() or " " in name:
+            if not _is_model(name):
                 raise ValueError(f"ANALYZER_FURTHER_ENGINES: {name[:40]!r} is neither `offline` nor a model")
             if name != OFFLINE and self.xai_api_key is None and self.llm_base_url.startswith(XAI_ADDRESS):
                 raise ValueError(f"XAI_API_KEY: ANALYZER_FURTHER_ENGINES names the model {name}, which needs a key")
+        return self
+
+    @model_validator(mode="after")
+    def _llm_can_be_reached(self) -> Self:
+        if not self.uses_llm and set(self.named_further_engines) <= {OFFLINE}:
+            return self
+        if not _is_model(self.llm_model):
+            raise ValueError(f"ANALYZER_LLM_MODEL: {self.llm_model[:40]!r} is no model: it has a space or is blank")
+        if not _has_host_and_port(self.llm_base_url):
+            raise ValueError("ANALYZER_LLM_BASE_URL has no host, a space, or a port that is not from 1 to 65535")
+        key = self.xai_api_key.get_secret_value() if self.xai_api_key is not None else None
+        if key is not None and not _can_be_in_a_header(key):
+            raise ValueError("XAI_API_KEY is no key: it is blank, or has a space, a line end or a letter beyond ASCII")
         return self
 
     @model_validator(mode="after")
@@ -169,3 +183,20 @@ class AnalyzerSettings(SharedSettings):
                 f"they are {self.min_batch}, {self.start_batch} and {self.max_batch}"
             )
         return self
+
+
+def _is_model(name: str) -> bool:
+    return 0 < len(name) <= LONGEST_MODEL and name.isprintable() and " " not in name
+
+
+def _can_be_in_a_header(key: str) -> bool:
+    return bool(key) and key.isascii() and key.isprintable() and " " not in key
+
+
+def _has_host_and_port(url: str) -> bool:
+    """Whether a URL names a place to connect to; a port that is not stated is right."""
+    try:
+        parts = urlsplit(url)
+        return bool(parts.hostname) and parts.port != 0 and url.isprintable() and " " not in url
+    except ValueError:  # of `port`, and of brackets around what is no address
+        return False

@@ -20,7 +20,23 @@ from services.runtime.settings import load_settings
         ({"ANALYZER_MIN_BATCH": "9", "ANALYZER_START_BATCH": "5"}, "ANALYZER_MIN_BATCH"),
         ({"ANALYZER_LLM_PRICE_INPUT_USD": "1"}, "ANALYZER_LLM_PRICE_OUTPUT_USD"),
         ({"ANALYZER_LLM_BASE_URL": "ftp://x"}, "ANALYZER_LLM_BASE_URL"),
-        ({"ANALYZER_PORT": "99999"}, "ANALYZER_PORT"),
+        *(
+            ({"XAI_API_KEY": "k", "ANALYZER_LLM_BASE_URL": url}, "ANALYZER_LLM_BASE_URL has no host")
+            for url in (
+                "https://",
+                "http://:80/v1",
+                "http://h:99999/v1",
+                "http://h:0/v1",
+                "http://h h/v1",
+                "http://[x/v1",
+            )
+        ),
+        *(
+            ({"XAI_API_KEY": "k", "ANALYZER_LLM_MODEL": model}, "ANALYZER_LLM_MODEL: ")
+            for model in (" ", "grok 4", "grok\n4")
+        ),
+        *(({"XAI_API_KEY": key}, "XAI_API_KEY is no key") for key in ("  ", "k\nx", "k k", "k\u00e9y")),
+        ({"XAI_API_KEY": "k", "ANALYZER_PORT": "99999"}, "ANALYZER_PORT"),
         ({"ANALYZER_FURTHER_ENGINES": "offline,,grok-4"}, "ANALYZER_FURTHER_ENGINES"),
         ({"ANALYZER_FURTHER_ENGINES": "grok 4"}, "ANALYZER_FURTHER_ENGINES"),
         ({"ANALYZER_FURTHER_ENGINES": "grok-4"}, "XAI_API_KEY"),
@@ -37,6 +53,13 @@ def test_a_wrong_setting_is_named(
     printed = capsys.readouterr().err
     assert named in printed
     assert len(printed.strip().splitlines()) == 1
+
+
+def test_what_only_the_llm_needs_is_not_looked_at_where_another_engine_is_chosen(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("XAI_API_KEY", "no key")
+    assert not AnalyzerSettings(engine="offline").uses_llm
 
 
 def test_a_key_chooses_the_llm_only_where_the_engine_is_left_open(monkeypatch: pytest.MonkeyPatch) -> None:
