@@ -94,7 +94,11 @@ def ingest(  # noqa: PLR0917 - typer reads options from parameters
         str | None, typer.Option(help="Date undated conversations over the last 7d, 24h, …", show_default=False)
     ] = None,
     shift_to_now: Annotated[
-        bool, typer.Option("--shift-to-now", help="Move all dates: the newest is now. --spread dates the undated.")
+        bool,
+        typer.Option(
+            "--shift-to-now",
+            help="Move all dates: the newest is now, of those not in the future. --spread dates the undated.",
+        ),
     ] = False,
     bulk: Annotated[
         bool, typer.Option("--bulk", help="Behind live traffic, on the replay lane: written to Kafka itself.")

@@ -7,12 +7,13 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
+from schemas.conversation_received import CLOCK_TOLERANCE
 from undertone.console import say
 from undertone.errors import UsageProblem
 from undertone.ingest.checkpoint import Checkpoint, Progress, describe_source, fingerprint
 from undertone.ingest.entries import Entry
 from undertone.ingest.formats import AnyReader, open_reader
-from undertone.ingest.outgoing import Dating, newest_date
+from undertone.ingest.outgoing import Dating, newest_until
 from undertone.ingest.report import Report
 from undertone.ingest.run import Ingest, Options, Watcher
 from undertone.ingest.sending import Sender
@@ -128,16 +129,18 @@ class FileIngest:
 
     def _dating(self, progress: Progress) -> Dating:
         shift = timedelta(0)
-        if self._job.shift_to_now and (newest := self._newest()) is not None:
+        if self._job.shift_to_now and (newest := self._newest(progress.now + CLOCK_TOLERANCE)) is not None:
             shift = progress.now - newest
         return Dating(now=progress.now, shift=shift, spread=self._job.spread)
 
-    def _newest(self) -> datetime | None:
-        """The newest date of the file; of JSON this reads it once more, since dates may stand anywhere in it."""
+    def _newest(self, latest: datetime) -> datetime | None:
+        """The newest date of the file; of JSON this reads it once more, since dates may stand anywhere in it.
+
+        A date after `latest` is a mistake that the service refuses; it moves the others only when all are such.
+        """
         if isinstance(self.reader, TwitterCsv):
-            return self.reader.newest()
-        dates = (newest_date(found.members) for found in self.reader.entries() if isinstance(found, Entry))
-        return max((date for date in dates if date is not None), default=None)
+            return self.reader.newest(latest)
+        return newest_until(latest, (found.members for found in self.reader.entries() if isinstance(found, Entry)))
 
 
 async def ingest_files(job: Job, sender: Sender, summary: Summary) -> None:

@@ -5,6 +5,7 @@ An entry that needs nothing is passed on byte for byte.
 
 import hashlib
 import json
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
@@ -97,6 +98,12 @@ def _in_first_shape(members: Members) -> Members:
 def newest_date(members: Members) -> datetime | None:
     """The latest date that a conversation states; what is no date is passed over."""
     return max((moment for value in _stated_times(members) if (moment := _read(value)) is not None), default=None)
+
+
+def newest_until(latest: datetime, conversations: Iterable[Members]) -> datetime | None:
+    """The newest date up to `latest`; the newest of all when every date is later."""
+    dates = (date for members in conversations if (date := newest_date(members)) is not None)
+    return max(dates, key=lambda date: (date <= latest, date), default=None)
 
 
 def _dated(members: Members, dating: Dating, identifier: str) -> Members:

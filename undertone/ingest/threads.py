@@ -69,6 +69,7 @@ _UNPLACED = """
     SELECT line FROM tweets WHERE NOT EXISTS (SELECT 1 FROM places WHERE places.line = tweets.line)
     ORDER BY at_ms, line
 """
+_NEWEST = "SELECT COALESCE(MAX(CASE WHEN at_ms <= ? THEN at_ms END), MAX(at_ms)) FROM tweets"
 _SORT_PLACES = "CREATE INDEX places_order ON places (root, at_ms, depth, line)"
 _CONVERSATIONS = """
     SELECT places.root, tweets.line, tweets.id, tweets.at_ms, tweets.inbound, tweets.author, tweets.text
@@ -145,9 +146,9 @@ class ThreadStore:
         """Line, column and problem of each row that is no tweet, in the file's order."""
         yield from self._database.execute("SELECT line, field, problem FROM rejected ORDER BY line")
 
-    def newest_ms(self) -> int | None:
-        """The time of the newest tweet."""
-        return self._number("SELECT MAX(at_ms) FROM tweets")
+    def newest_ms(self, latest_ms: int) -> int | None:
+        """The time of the newest tweet up to `latest_ms`; the newest of all when every one is later."""
+        return self._number(_NEWEST, latest_ms)
 
     def count(self) -> int:
         """How many conversations and rejected rows there are (a conversation of over 500 tweets counts once)."""

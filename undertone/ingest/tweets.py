@@ -6,7 +6,7 @@ https://www.kaggle.com/datasets/thoughtvector/customer-support-on-twitter
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta, timezone
+from datetime import MAXYEAR, MINYEAR, UTC, datetime, timedelta, timezone
 
 from services.runtime.counting import counted
 from undertone.ingest.opening import CONVERT
@@ -110,24 +110,30 @@ def _read_ids(cell: str) -> Iterator[str]:
 
 
 def _read_time(text: str) -> datetime:
-    """`Tue Oct 31 22:10:47 +0000 2017`, or ISO 8601 with a zone. strptime would take 20 times as long."""
     try:
-        if len(text) == 30 and text[4:7] in _MONTHS:
-            return datetime(
-                int(text[26:]),
-                _MONTHS[text[4:7]],
-                int(text[8:10]),
-                int(text[11:13]),
-                int(text[14:16]),
-                int(text[17:19]),
-                tzinfo=UTC if text[20:25] == "+0000" else _read_zone(text[20:25]),
-            )
-        moment = datetime.fromisoformat(text)
+        moment = _parse_time(text)
     except ValueError as error:
         raise BadRow("created_at", "is not a time such as Tue Oct 31 22:10:47 +0000 2017") from error
     if moment.tzinfo is None:
         raise BadRow("created_at", "has no time zone")
+    if not MINYEAR < moment.year < MAXYEAR:  # in UTC such a time may be none
+        raise BadRow("created_at", "is out of the range of times")
     return moment
+
+
+def _parse_time(text: str) -> datetime:
+    """`Tue Oct 31 22:10:47 +0000 2017`, or ISO 8601. strptime would take 20 times as long. Raises ValueError."""
+    if len(text) == 30 and text[4:7] in _MONTHS:
+        return datetime(
+            int(text[26:]),
+            _MONTHS[text[4:7]],
+            int(text[8:10]),
+            int(text[11:13]),
+            int(text[14:16]),
+            int(text[17:19]),
+            tzinfo=UTC if text[20:25] == "+0000" else _read_zone(text[20:25]),
+        )
+    return datetime.fromisoformat(text)
 
 
 def _read_zone(text: str) -> timezone:

@@ -84,12 +84,12 @@ class TwitterCsv:
         for thread in store.conversations():
             yield _conversation(thread)
 
-    def newest(self) -> datetime | None:
-        """The time of the newest tweet."""
+    def newest(self, latest: datetime) -> datetime | None:
+        """The time of the newest tweet up to `latest`; the newest of all when every one is later."""
         for _ in self.prepare():
             pass
         assert self._store is not None  # prepare has made it
-        newest_ms = self._store.newest_ms()
+        newest_ms = self._store.newest_ms(int(latest.timestamp() * 1000))
         return datetime.fromtimestamp(newest_ms / 1000, UTC) if newest_ms is not None else None
 
     def close(self, *, is_finished: bool) -> None:

@@ -5,6 +5,7 @@ import gzip
 import random
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -123,6 +124,16 @@ def test_bad_rows_are_named_by_their_line_and_the_others_are_read(tmp_path: Path
     conversations = [one.members for one in found if isinstance(one, Entry)]
     assert [len(members["turns"]) for members in conversations] == [2, 1]
     assert conversations[0]["turns"][1]["text"] == "two\nlines"
+
+
+@pytest.mark.parametrize(("until", "newest"), [(20, 20), (15, 10), (5, 20)])
+def test_the_newest_tweet_is_the_newest_that_is_not_in_the_future_unless_all_are(
+    tmp_path: Path, until: int, newest: int
+) -> None:
+    reader = _reader(tmp_path, [Row("1", at=20), Row("2", at=10)])
+    hour = datetime(2017, 10, 31, 22, tzinfo=UTC)
+    assert reader.newest(hour + timedelta(seconds=until)) == hour + timedelta(seconds=newest)
+    reader.close(is_finished=True)
 
 
 _AFTER = [

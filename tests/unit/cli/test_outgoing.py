@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from services.ingress.reading import read_one
 from services.ingress.refusals import Refusal
 from undertone.ingest.entries import Entry
-from undertone.ingest.outgoing import Dating, Outgoing, newest_date, prepare
+from undertone.ingest.outgoing import Dating, Outgoing, newest_date, newest_until, prepare
 
 NOW = datetime(2026, 11, 21, 9, 0, tzinfo=UTC)
 UNCHANGED = Dating(now=NOW)
@@ -106,6 +106,13 @@ def test_spreading_and_shifting_together_date_the_undated_and_move_the_dated() -
     undated = {"conversation_id": "b", "turns": [{"text": "y"}]}
     assert newest_date(_sent(dated, both)) == datetime(2026, 11, 21, 8, tzinfo=UTC)
     assert _sent(undated, both) == _sent(undated, Dating(now=NOW, spread=timedelta(days=1)))
+
+
+def test_a_date_in_the_future_does_not_count_as_the_newest_unless_all_are() -> None:
+    past, future, later = ({"turns": [{"text": "x", "at": f"{year}-01-31T12:00:00Z"}]} for year in (2017, 2099, 2100))
+    assert newest_until(NOW, [future, past, {"turns": []}]) == newest_date(past)
+    assert newest_until(NOW, [future, later]) == newest_date(later)
+    assert newest_until(NOW, [{"turns": []}]) is None
 
 
 def test_a_shift_beyond_all_time_leaves_the_date_for_the_service_to_refuse() -> None:
