@@ -3,7 +3,6 @@
 `usage` is as untrusted as the rest of an answer: numbers are bounded, anything else counts as not stated.
 """
 
-import math
 from typing import Any
 
 from services.analyzer.engine import Usage
@@ -14,7 +13,8 @@ USD_PER_TICK = 1e-10
 _MILLION = 1_000_000
 _MOST_TOKENS = 10_000_000
 """No call can use more; a larger figure is an error of the provider."""
-_MOST_USD = 1_000.0
+_MOST_TICKS = 10_000_000_000_000
+"""1,000 US dollars; likewise."""
 
 
 def usage_of(stated: Any, price: Price) -> Usage:
@@ -53,7 +53,5 @@ def _tokens(stated: Any) -> int:
 def _ticks_as_usd(ticks: Any) -> float | None:
     if not isinstance(ticks, int | float) or isinstance(ticks, bool):
         return None
-    if isinstance(ticks, float) and not math.isfinite(ticks):
-        return None
-    cost = ticks * USD_PER_TICK
-    return cost if 0 <= cost <= _MOST_USD else None
+    # Compared before it is multiplied: an integer of hundreds of digits fits into no float. NaN is in no range.
+    return ticks * USD_PER_TICK if 0 <= ticks <= _MOST_TICKS else None

@@ -39,7 +39,7 @@ def test_tokens_of_thinking_count_as_output_whether_stated_apart_or_not() -> Non
     assert usage_of(apart, PRICE).output_tokens == usage_of(included, PRICE).output_tokens == 100
 
 
-@pytest.mark.parametrize("ticks", [-1, float("nan"), float("inf"), 10**30, "12", True, None])
+@pytest.mark.parametrize("ticks", [-1, float("nan"), float("inf"), 10**30, 10**400, -(10**400), "12", True, None])
 def test_a_senseless_cost_is_not_believed(ticks: Any) -> None:
     usage = usage_of({"prompt_tokens": 1_000_000, "cost_in_usd_ticks": ticks}, PRICE)
 
