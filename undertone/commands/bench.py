@@ -20,6 +20,7 @@ from undertone.bench.open_files import allow_open_files
 from undertone.bench.plot import svg_of
 from undertone.bench.posts import DEFAULT_TEXT_BYTES, Shape
 from undertone.bench.result import Result
+from undertone.bench.result_files import refuse_unwritable
 from undertone.bench.run import Plan
 from undertone.bench.screen import Progress, print_summary
 from undertone.bench.target import ServerProcess, own_ingress, own_topics, temporary_kafka
@@ -86,7 +87,7 @@ def _ingress(
     Exit code 1: a 202 is not in Kafka exactly once, or a request was answered with neither 202, 429 nor 503.
     """
     for path in (json_file, plot):
-        _refuse_unwritable(path)
+        refuse_unwritable(path)
     plan = Plan(rate, seconds or (None if requests else _DEFAULT_SECONDS), requests)
     asked = IngressLoad(plan, connections, shape, text_bytes, bulk_size, api_key)
     allow_open_files(connections + 200)
@@ -153,17 +154,6 @@ def _read_url(text: str | None) -> SplitResult | None:
     if not is_good:
         raise UsageProblem(f"--url must be like http://127.0.0.1:8000, without TLS; it is {text!r}.")
     return url
-
-
-def _refuse_unwritable(path: Path | None) -> None:
-    """Before the run rather than after it."""
-    if path is None:
-        return
-    try:
-        with path.open("a", encoding="utf-8"):
-            pass
-    except OSError as error:
-        raise UsageProblem(f"{path} cannot be written: {error.strerror}.") from error
 
 
 def _picture(result: Result) -> str:

@@ -19,6 +19,7 @@ from rich.table import Table
 from rich.text import Text
 
 from undertone.bench.pipeline import Emptying, PipelineLoad, PipelineResult, measure_pipeline
+from undertone.bench.result_files import refuse_unwritable
 from undertone.embedded.foreground import run_in_foreground
 from undertone.embedded.ports import LOOPBACK, free_port
 from undertone.embedded.prepare import StackOptions
@@ -57,6 +58,7 @@ def pipeline(
     Starts a Kafka, a Postgres and the three services on free ports, in a temporary folder, without rate limits at the
     ingress; an LLM's limits stay as they are set. Nothing is left, and no key in the environment is spent.
     """
+    refuse_unwritable(json_file)
     console = Console(stderr=True, highlight=False)
     asked = PipelineLoad(conversations, concurrency, batch_size)
     results: list[PipelineResult] = []
