@@ -2,6 +2,7 @@
 
 import re
 from bisect import bisect_right
+from itertools import groupby
 
 from services.analyzer.offline.conversation import HeardTurn
 from services.analyzer.offline.sentiment import NOWHERE
@@ -63,7 +64,9 @@ def _position(text: str, heard: HeardTurn) -> int:
 
 def _position_of_stretched(lowered: str, token: str) -> int:
     """Where a word stands that was read in its plain spelling ("bad" for "baaaad"); 0 when nowhere."""
-    found = re.search("".join(f"{re.escape(letter)}+" for letter in token), lowered)
+    runs = [f"{re.escape(letter)}{{{len(list(run))},}}+" for letter, run in groupby(token)]
+    # Possessive, and never begun within a run of the first letter: linear, whatever was typed.
+    found = re.search(f"(?<!{re.escape(token[0])}){''.join(runs)}", lowered)
     return found.start() if found else 0
 
 

@@ -119,9 +119,10 @@ def test_a_finding_says_where_only_the_company_speaks() -> None:
     assert finding.summary.startswith("Neutral speaker")
 
 
-def test_the_evidence_of_a_stretched_word_stands_around_it() -> None:
-    finding = found("I bought the black case and the cable in your store in Hull. Both are baaaad.")
-    assert finding.evidence == "Both are baaaad."
+@pytest.mark.parametrize("word", ["baaaad", "goooood", "happyyyy", "GOOOOOD"])
+def test_the_evidence_of_a_stretched_word_stands_around_it(word: str) -> None:
+    finding = found(f"I bought a case and a cable in Hull, ooooo. Both are {word}.")
+    assert finding.evidence == f"Both are {word}."
 
 
 def test_a_language_the_word_lists_do_not_know_is_neutral_at_little_confidence_and_says_so() -> None:
