@@ -178,6 +178,11 @@ def _reason(error: OSError | UnicodeDecodeError) -> str:
     return str(error.strerror) if isinstance(error, OSError) else "it is not UTF-8"
 
 
+def unreadable_dotenv(error: OSError | UnicodeDecodeError) -> str:
+    """What to say when reading settings raises this: other files than `.env` are named by their variables."""
+    return f"{Path('.env').absolute()} cannot be read: {_reason(error)}"
+
+
 S = TypeVar("S", bound=SharedSettings)
 
 
@@ -189,6 +194,8 @@ def load_settings(settings_class: type[S]) -> S:
         lines = list(_describe(settings_class, error))
     except SettingsError as error:
         lines = [str(error)]
+    except (OSError, UnicodeDecodeError) as error:
+        lines = [unreadable_dotenv(error)]
     else:
         for name in _unread_variables(settings_class):
             print(f"{name}: no setting has this name; it is ignored", file=sys.stderr)  # noqa: T201 - before logging

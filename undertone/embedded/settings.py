@@ -8,6 +8,7 @@ from pydantic import Field, ValidationError, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from services.runtime.findings import in_words
+from services.runtime.settings import unreadable_dotenv
 from undertone.embedded.errors import WrongSettingError
 
 Port = Annotated[int, Field(ge=1, le=65535)]
@@ -45,7 +46,7 @@ class StackSettings(BaseSettings):
 def load_stack_settings(**options: object) -> StackSettings:
     """Read the environment; options that are None count as not given.
 
-    Raises WrongSettingError with one sentence that names the variable.
+    Raises WrongSettingError with one sentence that names the variable, or `.env` when it cannot be read.
     """
     given = {name: value for name, value in options.items() if value is not None}
     try:
@@ -54,3 +55,5 @@ def load_stack_settings(**options: object) -> StackSettings:
         first = error.errors()[0]
         name = "UNDERTONE_" + "_".join(str(part) for part in first["loc"]).upper()
         raise WrongSettingError(f"{name} is wrong: it {in_words(first)}, and is {first['input']!r}.") from None
+    except (OSError, UnicodeDecodeError) as error:
+        raise WrongSettingError(f"{unreadable_dotenv(error)}.") from error

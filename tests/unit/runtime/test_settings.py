@@ -7,6 +7,7 @@ from pydantic import Field, SecretStr
 from pydantic_settings import SettingsConfigDict
 
 from services.runtime.settings import SharedSettings, load_settings, variable_name
+from undertone.embedded.errors import WrongSettingError
 from undertone.embedded.settings import load_stack_settings
 
 
@@ -160,6 +161,16 @@ def test_a_dotenv_file_is_read_and_the_environment_wins(monkeypatch: pytest.Monk
     monkeypatch.setenv("SHOP_PORT", "8222")
     settings = load_settings(ShopSettings)
     assert (settings.port, settings.log_format) == (8222, "text")
+
+
+def test_a_dotenv_file_that_is_not_utf8_is_one_sentence(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    dotenv = tmp_path / ".env"
+    dotenv.write_bytes(b"SHOP_TOKEN=caf\xe9\n")
+    said = f"{dotenv} cannot be read: it is not UTF-8"
+    assert start_refused(capsys) == f"{said}\n"
+    with pytest.raises(WrongSettingError) as error:
+        load_stack_settings()
+    assert str(error.value) == f"{said}."
 
 
 def test_a_slip_of_the_pen_is_pointed_out(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
