@@ -17,6 +17,8 @@ DAY_SECONDS: Final = 86_400.0
 NANO: Final = 1_000_000_000
 """In a dollar; the sink counts in the same."""
 _ROUNDING: Final = 0.01
+_MOST_USD: Final = 1e12
+"""More money than there is: a record that states more is read as this much, since infinity cannot be rounded."""
 _REMEMBERED_DAYS: Final = 9
 """Longer than the log keeps its records."""
 
@@ -73,7 +75,7 @@ class Budget:
 
 def _whole(daily_usd: float) -> int:
     """Of a budget, in nanodollars."""
-    return math.floor(daily_usd * NANO)
+    return math.floor(min(daily_usd, _MOST_USD) * NANO)
 
 
 def day_of(at: float) -> int:
@@ -83,4 +85,4 @@ def day_of(at: float) -> int:
 
 def nano(usd: float) -> int:
     """Nanodollars, rounded up: towards stopping early. What came from nanodollars gives the same again."""
-    return math.ceil(usd * NANO - _ROUNDING)
+    return math.ceil(min(usd, _MOST_USD) * NANO - _ROUNDING)

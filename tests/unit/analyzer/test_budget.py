@@ -28,6 +28,14 @@ def test_a_record_that_was_written_twice_counts_once() -> None:
     assert budget.reserved(20_000) == nano(0.1)
 
 
+def test_a_record_that_states_more_money_than_a_float_can_count_ends_nothing() -> None:
+    budget, id_ = Budget(DAILY), uuid4()
+    assert not budget.reserve(uuid4(), 1e308, MIDNIGHT)
+    assert budget.reserve(id_, 0.5, MIDNIGHT, daily_usd=1e308)
+    budget.settle(id_, 1e308)
+    assert not budget.reserve(uuid4(), 0.1, MIDNIGHT)
+
+
 def test_a_day_begins_anew_at_midnight_utc() -> None:
     budget = Budget(DAILY)
     assert budget.reserve(uuid4(), 1.0, MIDNIGHT + DAY_SECONDS - 0.001)
