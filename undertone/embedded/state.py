@@ -83,6 +83,13 @@ def write_state(home: Path, state: StackState) -> None:
 def make_home(home: Path) -> None:
     """Make the state folder. Raises WrongSettingError when it cannot be one."""
     try:
+        str(home).encode()
+    except UnicodeEncodeError:
+        raise WrongSettingError(
+            f"The state folder {str(home)!r} has a name that is not UTF-8, which Kafka and Postgres cannot be given; "
+            "name another one with --home or UNDERTONE_HOME."
+        ) from None
+    try:
         home.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         reason = "is a file" if home.is_file() else f"cannot be made: {error.strerror}"

@@ -39,7 +39,7 @@ class Progress:
 def fingerprint(path: Path, *, destination: str, options: str) -> str:
     """The name under which an ingest of this file, to this place, with these options is remembered."""
     described = "\n".join((str(path.resolve()), destination, options))
-    return hashlib.sha256(described.encode()).hexdigest()[:16]
+    return hashlib.sha256(os.fsencode(described)).hexdigest()[:16]  # a file's name may be no UTF-8
 
 
 def describe_source(path: Path) -> str:

@@ -139,7 +139,7 @@ def new_file(name: str, folder: Path = FOLDER) -> Path:
     if len(slug) > _LONGEST_NAME:
         raise CannotMigrate(f"the name is longer than {_LONGEST_NAME} characters: a few words will do")
     path = folder / f"{len(read_migrations(folder)) + 1:04}_{slug}.sql"
-    said = " ".join(name.split())
+    said = " ".join(name.split()).encode(errors="replace").decode()
     try:
         path.write_text(f"-- {said}. Additive: the previous release must run against it.\n", encoding="utf-8")
     except OSError as error:

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from undertone.errors import CommandError
-from undertone.ingest.checkpoint import Checkpoint
+from undertone.ingest.checkpoint import Checkpoint, fingerprint
 
 
 def test_a_second_ingest_is_refused_while_the_first_runs_and_let_in_after_it(tmp_path: Path) -> None:
@@ -48,3 +48,9 @@ def test_a_lock_that_its_holder_removed_meanwhile_locks_nobody_out_and_nobody_in
         with pytest.raises(CommandError, match="Another process"), other.locked():
             pass
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_file_whose_name_is_not_utf8_has_a_place_of_its_own(tmp_path: Path) -> None:
+    names = ("caf\udce9.jsonl", "caf\udcea.jsonl", "café.jsonl")
+    marks = {fingerprint(tmp_path / name, destination="there", options="") for name in names}
+    assert len(marks) == len(names)

@@ -5,13 +5,14 @@ from pathlib import Path
 
 import pytest
 
-from undertone.embedded.errors import AlreadyRunningError
+from undertone.embedded.errors import AlreadyRunningError, WrongSettingError
 from undertone.embedded.identity import is_same_process, process_start_time
 from undertone.embedded.state import (
     STATE_FILE,
     ProcessState,
     StackState,
     hold_home,
+    make_home,
     own_identity,
     read_state,
     write_state,
@@ -51,3 +52,9 @@ def test_a_folder_is_held_by_one_at_a_time_and_free_afterwards(tmp_path: Path) -
             hold_home(tmp_path / "home").__enter__()
     with hold_home(tmp_path / "home"):
         pass
+
+
+def test_a_state_folder_whose_name_is_not_utf8_is_refused_and_not_made(tmp_path: Path) -> None:
+    with pytest.raises(WrongSettingError, match=r"caf.* has a name that is not UTF-8"):
+        make_home(tmp_path / "caf\udce9")
+    assert list(tmp_path.iterdir()) == []

@@ -64,6 +64,7 @@ def test_a_name_that_no_file_can_have_is_refused_and_one_of_two_lines_is_one_com
     with pytest.raises(CannotMigrate, match="cannot be written: No such file"):
         new_file("first", tmp_path / "missing")
     assert new_file("Add a column;\nDROP TABLE turns", tmp_path).read_text().count("\n") == 1
+    assert new_file("caf\udce9", tmp_path).read_text(encoding="utf-8").startswith("-- caf?. Additive")
 
 
 def test_a_new_file_that_nobody_has_written_yet_is_refused_before_anything_is_applied(tmp_path: Path) -> None:
