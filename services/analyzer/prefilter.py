@@ -12,6 +12,7 @@ from typing import Final
 from schemas.conversation_received import Role, Turn
 from schemas.conversation_skipped import SkipReason
 from services.analyzer.offline.lexicon import lexicon
+from services.analyzer.offline.spelling import with_plain_spelling
 from services.analyzer.offline.subjects import subject_book
 from services.analyzer.offline.tokens import as_read, tokens_of
 
@@ -50,7 +51,7 @@ class Skip:
     rule_version: int
 
 
-TOO_SHORT: Final = Skip(SkipReason.TOO_SHORT, rule_version=1)
+TOO_SHORT: Final = Skip(SkipReason.TOO_SHORT, rule_version=2)
 ONLY_LINKS: Final = Skip(SkipReason.ONLY_LINKS, rule_version=1)
 BOILERPLATE: Final = Skip(SkipReason.BOILERPLATE, rule_version=1)
 
@@ -77,7 +78,7 @@ class Prefilter:
         tokens = as_read(tokens_of(text))
         if _is_courtesy(text, tokens):
             return BOILERPLATE
-        if _letters(without_links) < self.min_characters and not _says_something(text, tokens):
+        if _letters(without_links) < self.min_characters and not _says_something(text, with_plain_spelling(tokens)):
             return TOO_SHORT
         return None
 

@@ -41,6 +41,8 @@ def test_nothing_to_judge_is_skipped_by_the_rule_that_says_so(text: str, skip: S
         "😡",
         "worst!",
         "scam",
+        "baaaad",
+        "SUUUCKS",
         "that's it?!?!",
         "Thank you so much, you saved my trip!",
         "thanks for nothing",
