@@ -181,14 +181,21 @@ def _refuse_usage(error: typer.TyperException) -> int:
     if type(error).__name__ == "NoArgsIsHelpError":  # the help was printed already
         return error.exit_code
     command = context.command_path if context is not None else "undertone"
-    message = error.format_message()
+    message = _without_the_validators_words(error.format_message())
     sentence = message if message.endswith((".", "?", "!")) else f"{message}."
     complain(f"{command}: {sentence} Try: {command} --help")
     return error.exit_code
 
 
+def _without_the_validators_words(message: str) -> str:
+    """Typer has pydantic check the values of options."""
+    return message.replace(": Value error, ", ": ").replace(": Input should ", ": it must ")
+
+
 def _explain(error: Exception) -> int:
     """Say what went wrong in one sentence; errors that are meant for people say so by their class."""
+    while isinstance(error, ExceptionGroup) and len(error.exceptions) == 1:
+        error = error.exceptions[0]
     if isinstance(error, _known_errors()):
         complain(f"undertone: {error}")
         return getattr(error, "exit_code", 1)

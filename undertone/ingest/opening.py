@@ -25,6 +25,14 @@ CONVERT = "where the whole file is in Latin-1, convert it first: iconv -f LATIN1
 """What to do about bytes that are not UTF-8."""
 UTF8_MARK = b"\xef\xbb\xbf"
 
+_ARCHIVES = {
+    b"PK\x03\x04": ("a zip archive", "unzip"),
+    b"BZh": ("packed with bzip2", "bunzip2 --keep"),
+    b"\xfd7zXZ\x00": ("packed with xz", "unxz --keep"),
+    b"\x28\xb5\x2f\xfd": ("packed with zstd", "unzstd"),
+}
+"""By its first bytes what is packed otherwise than with gzip, and the command that unpacks it."""
+
 Stream = io.BufferedReader | gzip.GzipFile
 """Bytes to read, with `peek`, `read1` and a fast `readline`."""
 
@@ -84,8 +92,10 @@ class InputFile:
         self.path = path
         self.size = self._check()
         with open_bytes(path) as stream:
-            self.is_gzip = stream.read(2) == _GZIP_MAGIC
+            beginning = stream.read(6)
+        self.is_gzip = beginning.startswith(_GZIP_MAGIC)
         self._underlying: IO[bytes] | None = None
+        self._refuse_archive(beginning)
         self._refuse_other_than_utf8()
 
     @contextmanager
@@ -122,6 +132,14 @@ class InputFile:
         if not self.path.is_file():
             raise UsageProblem(f"{self.path} is not a regular file; write its content to a file first.")
         return status.st_size
+
+    def _refuse_archive(self, beginning: bytes) -> None:
+        for magic, (kind, command) in _ARCHIVES.items():
+            if beginning.startswith(magic):
+                raise UsageProblem(
+                    f"{self.path} is {kind}; unpack it first ({command} {shlex.quote(str(self.path))}). "
+                    "Files packed with gzip are read as they are."
+                )
 
     def _refuse_other_than_utf8(self) -> None:
         """Of what the first bytes give away; single characters of other encodings are found line by line."""

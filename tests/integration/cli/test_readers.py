@@ -1,8 +1,13 @@
 """Files as people have them: every kind, every kind of damage; what is good is always read."""
 
+import bz2
 import gzip
+import io
 import json
+import lzma
 import os
+import re
+import zipfile
 from collections.abc import Sequence
 from itertools import islice
 from pathlib import Path
@@ -13,6 +18,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from tests.integration.cli.files import GOOD, open_file, read_file, write_file
+from undertone.errors import UsageProblem
 from undertone.ingest import json_files
 from undertone.ingest.entries import Entry, Found, Unreadable
 from undertone.ingest.json_files import JsonDocument, JsonLines
@@ -187,3 +193,25 @@ def test_the_kind_of_a_file_is_told_by_its_name_and_its_beginning(
     tmp_path: Path, name: str, content: bytes, kind: type
 ) -> None:
     assert isinstance(open_file(write_file(tmp_path, name, content)), kind)
+
+
+def _zip_of(content: bytes) -> bytes:
+    packed = io.BytesIO()
+    with zipfile.ZipFile(packed, "w") as archive:
+        archive.writestr("export.csv", content)
+    return packed.getvalue()
+
+
+@pytest.mark.parametrize(
+    ("content", "said"),
+    [
+        (_zip_of(b"[]"), "is a zip archive; unpack it first (unzip "),
+        (bz2.compress(b"[]"), "is packed with bzip2"),
+        (lzma.compress(b"[]"), "is packed with xz"),
+    ],
+)
+def test_a_file_that_is_packed_otherwise_than_with_gzip_is_refused_with_the_way_to_unpack_it(
+    tmp_path: Path, content: bytes, said: str
+) -> None:
+    with pytest.raises(UsageProblem, match=re.escape(said)):
+        open_file(write_file(tmp_path, "export.csv", content))

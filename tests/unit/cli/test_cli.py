@@ -68,6 +68,13 @@ def test_a_bug_says_that_it_is_one_and_how_to_see_more(capsys: pytest.CaptureFix
     assert "Traceback" not in said
 
 
+@pytest.mark.usefixtures("failing")
+def test_what_failed_in_a_group_of_tasks_is_named_rather_than_the_group(capsys: pytest.CaptureFixture[str]) -> None:
+    known = ExceptionGroup("tasks", [ExceptionGroup("tasks", [UsageProblem("not so")])])
+    assert _run(known, capsys) == (2, "undertone: not so\n")
+    assert "bug: ZeroDivisionError" in _run(ExceptionGroup("tasks", [ZeroDivisionError()]), capsys)[1]
+
+
 def test_a_bug_shows_its_stack_when_asked(failing: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
     failing.setenv("UNDERTONE_TRACEBACK", "1")
     assert "Traceback" in _run(ZeroDivisionError("division by zero"), capsys)[1]
@@ -128,8 +135,8 @@ def test_every_command_that_help_lists_is_there_and_explains_itself(name: str) -
     ("arguments", "said"),
     [
         (["ingst"], "Did you mean 'ingest'"),
-        (["insights", "--sentiment", "angry"], "Invalid value for '--sentiment'"),
-        (["insights", "--limit", "0"], "--limit"),
+        (["insights", "--sentiment", "angry"], "Invalid value for '--sentiment': 'angry' is not one of"),
+        (["insights", "--limit", "0"], "'--limit': it must be greater than or equal to 1"),
         (["insights", "--since", "2026-11-21", "--until", "2026-11-20"], "before it begins"),
         (["insights", "--since", "later"], "--since is 'later'"),
         (["insights", "--read-api-url", "localhost:8002"], "--read-api-url is 'localhost:8002'"),

@@ -1,5 +1,6 @@
 """Variables that `undertone up` would pass over in silence."""
 
+import os
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -8,6 +9,13 @@ import pytest
 from undertone.embedded.errors import WrongSettingError
 from undertone.embedded.settings import StackSettings
 from undertone.embedded.unheard import EMBEDDED, given_variables, refuse_unheard
+
+
+@pytest.fixture(autouse=True)
+def _no_variables_of_the_shell(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in list(os.environ):
+        if name.startswith("UNDERTONE_"):
+            monkeypatch.delenv(name)
 
 
 def _refused(variables: Mapping[str, str], kafka: str | None = None, postgres: str | None = None, **given: int) -> str:
