@@ -17,7 +17,7 @@ from services.analyzer.offline.sentiment import NOTHING_READ, Reading, normalise
 from services.analyzer.offline.spelling import has_stretched_words, with_plain_spelling
 from services.analyzer.offline.subjects import ENOUGH_FOR_SERVICE, Tally
 from services.analyzer.offline.tokens import as_read, tokens_of
-from services.analyzer.offline.turns import agents_of, bounded, can_be_quoted, text_of, those_who_count
+from services.analyzer.offline.turns import agents_of, bounded, can_be_customers, can_be_quoted, text_of, those_who_count
 
 SCALE = 0.56
 """People rate closer to 0 than VADER's compound score; with 0.56 the contract's threshold of 0.2 is reached at a
@@ -90,7 +90,7 @@ def judge(turns: Sequence[Turn]) -> Judgement:
         _hear(turn, text, words, read_words, place=index / max(len(chosen) - 1, 1), is_service=is_service)
         for index, (turn, text, words, read_words) in enumerate(zip(chosen, texts, written, tokens, strict=True))
     )
-    is_customer_heard = chosen[0].role is not Role.AGENT
+    is_customer_heard = can_be_customers(chosen[0])
     score = round(sum(turn.score * turn.weight for turn in heard) / sum(turn.weight for turn in heard), 4)
     score = score if is_customer_heard else 0.0
     is_found = any(turn.reading.has_feeling for turn in heard)
@@ -112,7 +112,7 @@ def _unreadable(chosen: list[Turn], tokens: list[list[str]]) -> Judgement:
         (OTHER,),
         UNREADABLE,
         is_language_known=False,
-        is_customer_heard=chosen[0].role is not Role.AGENT,
+        is_customer_heard=can_be_customers(chosen[0]),
         heard=heard,
         weightiest=_weightiest(heard, 0.0),
     )

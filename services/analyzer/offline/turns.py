@@ -22,6 +22,11 @@ def those_who_count(turns: Sequence[Turn]) -> list[Turn]:
     return list(turns)
 
 
+def can_be_customers(turn: Turn) -> bool:
+    """Whether a customer speaks, or someone who may be one."""
+    return turn.role in {Role.CUSTOMER, Role.UNKNOWN}
+
+
 def agents_of(turns: Sequence[Turn]) -> list[Turn]:
     """The turns of the company's side."""
     return [turn for turn in turns if turn.role is Role.AGENT]

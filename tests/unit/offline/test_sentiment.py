@@ -132,8 +132,9 @@ def test_without_a_customer_those_who_may_be_one_are_judged() -> None:
 
 
 @pytest.mark.parametrize("text", ["Wonderful, we love to help!", "We are sorry for the terrible delay and the chaos."])
-def test_where_only_the_company_speaks_no_feeling_is_told_and_little_is_certain(text: str) -> None:
-    judgement = judge([Turn(role=Role.AGENT, text=text)])
+@pytest.mark.parametrize("role", [Role.AGENT, Role.SYSTEM])
+def test_where_only_the_company_speaks_no_feeling_is_told_and_little_is_certain(text: str, role: Role) -> None:
+    judgement = judge([Turn(role=role, text=text)])
     assert (judgement.sentiment_score, judgement.confidence) == (0.0, 0.2)
 
 
