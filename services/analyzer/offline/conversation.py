@@ -17,7 +17,14 @@ from services.analyzer.offline.sentiment import NOTHING_READ, Reading, normalise
 from services.analyzer.offline.spelling import has_stretched_words, with_plain_spelling
 from services.analyzer.offline.subjects import ENOUGH_FOR_SERVICE, Tally
 from services.analyzer.offline.tokens import as_read, tokens_of
-from services.analyzer.offline.turns import agents_of, bounded, can_be_customers, can_be_quoted, text_of, those_who_count
+from services.analyzer.offline.turns import (
+    agents_of,
+    bounded,
+    can_be_customers,
+    can_be_quoted,
+    text_of,
+    those_who_count,
+)
 
 SCALE = 0.56
 """People rate closer to 0 than VADER's compound score; with 0.56 the contract's threshold of 0.2 is reached at a
