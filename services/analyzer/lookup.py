@@ -12,6 +12,7 @@ from schemas.event import AnalysisVersion, ContentHash, Text
 from schemas.insight_produced import MAX_CLUSTERS, MAX_REASONING_CHARACTERS, MAX_SUMMARY_CHARACTERS, Path, Slug
 from services.analyzer.batching import ContentKey
 from services.analyzer.engine import Finding
+from services.analyzer.http_client import HttpClient
 
 PAIRS_AT_ONCE: Final = 500
 """The sink takes 1,000."""
@@ -97,7 +98,7 @@ def _finding(result: _Result) -> Finding:
 async def open_lookup(url: str, api_key: SecretStr | None, timeout_seconds: float) -> AsyncIterator[SinkLookup]:
     """A client of the sink at this address, with connections of its own."""
     key = api_key.get_secret_value() if api_key is not None else ""
-    async with httpx.AsyncClient(
+    async with HttpClient(
         base_url=url.rstrip("/") + "/",
         headers={"Authorization": f"Bearer {key}"} if key else {},
         timeout=timeout_seconds,

@@ -21,6 +21,7 @@ from services.analyzer.engine import (
     EngineUnavailable,
     Usage,
 )
+from services.analyzer.http_client import HttpClient
 from services.analyzer.llm.connections import Connections, Trace, is_loopback
 from services.analyzer.llm.headers import RateLimits, rate_limits_of
 from services.analyzer.llm.options import LlmOptions
@@ -223,7 +224,7 @@ async def open_chat_client(
     if options.api_key is not None:
         headers["Authorization"] = f"Bearer {options.api_key.get_secret_value()}"
     try:
-        http = httpx.AsyncClient(
+        http = HttpClient(
             base_url=options.base_url.rstrip("/") + "/",
             headers=headers,
             timeout=httpx.Timeout(options.timeout_seconds, connect=_CONNECT_SECONDS),
