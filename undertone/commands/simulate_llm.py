@@ -7,6 +7,7 @@ from typing import Annotated
 import typer
 from pydantic import ValidationError
 
+from services.runtime.garbage import collect_rarely
 from services.runtime.server import run
 from undertone.errors import UsageProblem
 from undertone.simulator.conduct import Conduct, read_script, sentence_of
@@ -53,6 +54,7 @@ def simulate_llm(
 
     async def serve(stop: asyncio.Event) -> int:
         async with running_simulator(conduct, host=host, port=port) as running:
+            collect_rarely()  # a full collection takes 40 ms: so late would a call be counted, and the next in time
             typer.echo(f"Simulated LLM: {running.base_url} (statistics: {running.address}/stats). Ctrl-C stops it.")
             await stop.wait()
         return 0
