@@ -71,12 +71,15 @@ class Judgement:
     clusters: tuple[str, ...]
     confidence: float
     is_language_known: bool
-    is_customer_heard: bool
-    """Without a turn of a customer, or of someone who may be one, nobody's feeling is told: neutral."""
     heard: tuple[HeardTurn, ...]
     """The turns that count, in order; never empty."""
     weightiest: HeardTurn
     """The turn that speaks most for the score, among those that can be quoted."""
+
+    @property
+    def is_customer_heard(self) -> bool:
+        """Without a turn of a customer, or of someone who may be one, nobody's feeling is told: neutral."""
+        return can_be_customers(self.heard[0].turn)
 
 
 def judge(turns: Sequence[Turn]) -> Judgement:
@@ -106,7 +109,6 @@ def judge(turns: Sequence[Turn]) -> Judgement:
         clusters=tally.clusters(),
         confidence=confidence_of(score, is_found=is_found) if is_customer_heard else UNHEARD,
         is_language_known=True,
-        is_customer_heard=is_customer_heard,
         heard=heard,
         weightiest=_weightiest(heard, score),
     )
@@ -115,13 +117,7 @@ def judge(turns: Sequence[Turn]) -> Judgement:
 def _unreadable(chosen: list[Turn], tokens: list[list[str]]) -> Judgement:
     heard = tuple(HeardTurn(turn, words, NOTHING_READ, 0.0, 1.0) for turn, words in zip(chosen, tokens, strict=True))
     return Judgement(
-        0.0,
-        (OTHER,),
-        UNREADABLE,
-        is_language_known=False,
-        is_customer_heard=can_be_customers(chosen[0]),
-        heard=heard,
-        weightiest=_weightiest(heard, 0.0),
+        0.0, (OTHER,), UNREADABLE, is_language_known=False, heard=heard, weightiest=_weightiest(heard, 0.0)
     )
 
 

@@ -41,6 +41,13 @@ def sentiment(*texts: str) -> Sentiment:
         "😡😡 my order",
         "Thank you for ruining my phone with your update @DeskSupport",
         "@DeskCare the website is down again",
+        "The chat was hardly helpful",
+        "I'm far from satisfied with the repair",
+        "Your support was anything but helpful",
+        "I have never been more disappointed by an order",
+        "The phone caught fire and burned my desk",
+        "Is this how you treat a customer?",
+        "Love paying for internet that works two hours a day",
     ],
 )
 def test_complaints_are_negative(text: str) -> None:
@@ -60,6 +67,13 @@ def test_complaints_are_negative(text: str) -> None:
         "❤️ this store",
         "The driver was nothing short of amazing",
         "Not only is the new app fast, it is beautiful",
+        "I couldn't be happier with my order",
+        "I could not be more pleased with the refund",
+        "The delivery could not have been better",
+        "Never been happier with a phone company",
+        "I can't fault your support",
+        "She found my lost bag, she was wonderful",
+        "Fast delivery, would order again",
     ],
 )
 def test_praise_is_positive(text: str) -> None:
@@ -153,38 +167,6 @@ def test_letters_written_many_times_are_read_as_the_word_that_is_known(stretched
 
 def test_letters_written_many_times_in_an_unknown_word_stay_as_they_are() -> None:
     assert with_plain_spelling(["hmmmm", "grrr", "zzzyx", "too"]) == ["hmmmm", "grrr", "zzzyx", "too"]
-
-
-@pytest.mark.parametrize(
-    "text",
-    [
-        "The chat was hardly helpful",
-        "I'm far from satisfied with the repair",
-        "Your support was anything but helpful",
-        "I have never been more disappointed by an order",
-        "The phone caught fire and burned my desk",
-        "Is this how you treat a customer?",
-        "Love paying for internet that works two hours a day",
-    ],
-)
-def test_complaints_in_words_of_praise_or_of_no_feeling_are_negative(text: str) -> None:
-    assert sentiment(text) is Sentiment.NEGATIVE
-
-
-@pytest.mark.parametrize(
-    "text",
-    [
-        "I couldn't be happier with my order",
-        "I could not be more pleased with the refund",
-        "The delivery could not have been better",
-        "Never been happier with a phone company",
-        "I can't fault your support",
-        "She found my lost bag, she was wonderful",
-        "Fast delivery, would order again",
-    ],
-)
-def test_praise_in_words_of_complaint_or_of_no_feeling_is_positive(text: str) -> None:
-    assert sentiment(text) is Sentiment.POSITIVE
 
 
 def test_asking_how_long_something_takes_is_no_complaint() -> None:
