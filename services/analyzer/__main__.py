@@ -9,6 +9,7 @@ from services.analyzer.engine import EngineMisconfigured
 from services.analyzer.settings import AnalyzerSettings
 from services.runtime.api_keys import refuse_open_bind
 from services.runtime.arguments import service_parser
+from services.runtime.garbage import collect_rarely
 from services.runtime.logs import configure_logging
 from services.runtime.server import run
 from services.runtime.settings import WRONG_SETTING_EXIT_CODE, load_settings
@@ -21,6 +22,7 @@ def main() -> None:
     configure_logging(settings, "analyzer")
     refuse_open_bind(settings)
     keep_large_buffers_apart()
+    collect_rarely()
 
     async def analyze(stop: asyncio.Event) -> int:
         try:

@@ -14,8 +14,8 @@ from typing import Any, Final
 import httpx
 
 _OPENED: Final = "connection.connect_tcp.complete"
-_FIRST_BYTES: Final = "http11.send_request_headers.started"
-"""A connection is there and the request is about to be written."""
+_FIRST_BYTES: Final = "http11.send_request_headers.complete"
+"""The head of the request is written. Before it is, the event loop may turn to other work, and that may take long."""
 
 Trace = Callable[[str, Mapping[str, Any]], Awaitable[None]]
 
