@@ -56,7 +56,7 @@ async def simulator(calls_per_second: float, latency_seconds: float | None) -> A
         sys.executable, "-m", "undertone", "simulate-llm", *options, stdout=asyncio.subprocess.PIPE
     )
     with suppress(PermissionError):  # an arrival that is seen late would be counted in a second that it was not in
-        os.setpriority(os.PRIO_PROCESS, process.pid, -10)
+        os.sched_setscheduler(process.pid, os.SCHED_RR, os.sched_param(1))
     try:
         assert process.stdout is not None
         async with asyncio.timeout(60):

@@ -1,6 +1,7 @@
 """`undertone simulate-llm`: a local LLM endpoint that costs nothing and misbehaves on demand."""
 
 import asyncio
+import sys
 from pathlib import Path
 from typing import Annotated
 
@@ -19,6 +20,9 @@ Point the analyzer at it with ANALYZER_ENGINE=llm, ANALYZER_LLM_BASE_URL and any
 file such as {"seed": 7, "calls_per_second": 8, "faults": [{"kind": "server_error", "probability": 0.3}]}; while it
 runs, GET /stats shows what it counted and PATCH /conduct changes how it behaves. docs/llm.md lists the faults.
 """
+
+_SWITCH_SECONDS = 0.001
+"""How long the thread that writes an answer may keep the interpreter from a call that arrives; Python allows 5 ms."""
 
 
 def register(app: typer.Typer) -> None:
@@ -54,7 +58,9 @@ def simulate_llm(
 
     async def serve(stop: asyncio.Event) -> int:
         async with running_simulator(conduct, host=host, port=port) as running:
-            collect_rarely()  # a full collection takes 40 ms: so late would a call be counted, and the next in time
+            # A call that waits for a collection or for another's answer is counted late, and the next one in time.
+            collect_rarely()
+            sys.setswitchinterval(_SWITCH_SECONDS)
             typer.echo(f"Simulated LLM: {running.base_url} (statistics: {running.address}/stats). Ctrl-C stops it.")
             await stop.wait()
         return 0
