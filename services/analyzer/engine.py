@@ -183,7 +183,7 @@ class Engine(Protocol):
 
 
 PreparedCall = Callable[[Callable[[], None]], Awaitable[Answer]]
-"""A call of which everything is done but the sending; it tells the callable when its first bytes go out."""
+"""A call of which everything is done but the sending; it tells the callable when its first bytes have gone out."""
 
 
 @runtime_checkable

@@ -174,7 +174,7 @@ class Pacer:
         return 0.0
 
     def sent(self, permit: CallPermit) -> None:
-        """The call's first bytes go out now."""
+        """The call's first bytes have just gone out."""
         permit.counts_at = self._clocks.monotonic()
 
     def _is_open(self, now: float) -> bool:

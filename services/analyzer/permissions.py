@@ -37,7 +37,7 @@ class Permission:
     start: Callable[[], float | None]
     """0 when the call starts now; else seconds until it may be asked again, None when it may not start any more."""
     sent: Callable[[], None]
-    """Told when the call's first bytes go out: later than its start when a connection had to be opened."""
+    """Told when the call's first bytes have gone out: later than its start when a connection had to be opened."""
     ended: Callable[[CallEnd], None]
     estimated_usd: float = 0.0
     """What the call will probably cost."""

@@ -95,7 +95,7 @@ class ChatClient:
         return Request(body, features)
 
     async def complete(self, request: Request, on_sent: Callable[[], None] = lambda: None) -> Completion:
-        """One call; `on_sent` is told when its first bytes go out. Raises an EngineError for all but an answer."""
+        """One call; `on_sent` is told when its first bytes are out. Raises an EngineError for all but an answer."""
         try:
             async with asyncio.timeout(self._options.timeout_seconds):
                 status, headers, answer = await self._post(request.body, on_sent)

@@ -14,8 +14,8 @@ from typing import Any, Final
 import httpx
 
 _OPENED: Final = "connection.connect_tcp.complete"
-_FIRST_BYTES: Final = "http11.send_request_headers.complete"
-"""The head of the request is written. Before it is, the event loop may turn to other work, and that may take long."""
+_HEAD_WRITTEN: Final = "http11.send_request_headers.complete"
+"""When it is started, nothing has gone out: the event loop turns to what else is ready, and that may take long."""
 
 Trace = Callable[[str, Mapping[str, Any]], Awaitable[None]]
 
@@ -31,12 +31,12 @@ class Connections:
         self.in_use = 0
 
     def trace(self, on_sent: Callable[[], None] = lambda: None) -> Trace:
-        """For the `trace` extension of a request; `on_sent` is told when its first bytes go out."""
+        """For the `trace` extension of a request; `on_sent` is told when its first bytes have gone out."""
 
         async def trace(event: str, _: Mapping[str, Any]) -> None:
             if event == _OPENED:
                 self.opened += 1
-            elif event == _FIRST_BYTES:
+            elif event == _HEAD_WRITTEN:
                 on_sent()
 
         return trace

@@ -9,7 +9,6 @@ from services.analyzer.offline.subjects import subject_book
 
 _STRETCHES = tuple(3 * letter for letter in ascii_lowercase)
 """Twenty-six searches for a text take a tenth of the time that the expression below takes."""
-_STRETCHED = re.compile(r"([^\W\d_])\1\1")
 _LONG_RUN = re.compile(r"([^\W\d_])\1{2,}")
 
 
@@ -23,7 +22,7 @@ def with_plain_spelling(tokens: list[str]) -> list[str]:
 
     A word that no list knows in any of these spellings stays as it is; so does one that is listed as it stands.
     """
-    return [_plain(token) if _STRETCHED.search(token) else token for token in tokens]
+    return [_plain(token) if _LONG_RUN.search(token) else token for token in tokens]
 
 
 def _plain(token: str) -> str:
