@@ -1,8 +1,13 @@
-"""How often a service looks for garbage that counting references does not find."""
+"""How often, and when, a service looks for garbage that counting references does not find."""
 
 import gc
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 
 _OF_A_BATCH = 50_000
+
+_moments: set[object] = set()
+"""Those in which garbage has to wait."""
 
 
 def collect_rarely(objects_in_flight: int = _OF_A_BATCH) -> None:
@@ -15,3 +20,24 @@ def collect_rarely(objects_in_flight: int = _OF_A_BATCH) -> None:
     gc.collect()
     gc.freeze()
     gc.set_threshold(max(_OF_A_BATCH, objects_in_flight), 20, 50)
+
+
+@contextmanager
+def collection_postponed() -> Iterator[Callable[[], None]]:
+    """Until the block ends or the callable is called, garbage waits: looking for it may take tenths of a second.
+
+    For the moments between deciding that something happens now and its happening. May be held by several tasks.
+    """
+    moment = object()
+    _moments.add(moment)
+    gc.disable()
+
+    def release() -> None:
+        _moments.discard(moment)
+        if not _moments:
+            gc.enable()
+
+    try:
+        yield release
+    finally:
+        release()

@@ -39,6 +39,7 @@ from services.analyzer.llm.refusals import (
     error_of,
 )
 from services.analyzer.llm.schema import JSON_OBJECT_FORMAT, JSON_SCHEMA_FORMAT
+from services.runtime.garbage import collection_postponed
 from services.runtime.logs import get_logger
 
 MAX_ANSWER_BYTES = 1024 * 1024
@@ -135,13 +136,15 @@ class ChatClient:
             return
 
     async def _post(self, body: bytes, on_sent: Callable[[], None]) -> tuple[int, Mapping[str, str], bytes]:
-        def sent() -> None:
-            on_sent()
-            self.connections.sent()
+        with self.connections.used(), collection_postponed() as collect_again:
 
-        trace = self.connections.trace(sent)
-        request = self._http.stream("POST", "chat/completions", content=body, extensions={"trace": trace})
-        with self.connections.used():
+            def sent() -> None:
+                on_sent()
+                collect_again()
+                self.connections.sent()
+
+            trace = self.connections.trace(sent)
+            request = self._http.stream("POST", "chat/completions", content=body, extensions={"trace": trace})
             return await self._read(request)
 
     @staticmethod

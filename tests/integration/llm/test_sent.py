@@ -2,11 +2,13 @@
 
 import asyncio
 import contextlib
+import gc
 import socket
 import threading
 from collections.abc import Coroutine, Iterator
 from typing import Any
 
+import pytest
 from uvloop import new_event_loop
 
 from services.analyzer.engine import EngineUnavailable
@@ -36,6 +38,19 @@ async def _seen_when_sent(address: str, has_arrived: threading.Event) -> list[bo
             # Waits without giving the event loop a turn: what has not gone out by now will not meanwhile.
             await client.complete(request, lambda: seen.append(has_arrived.wait(_IS_LOST_SECONDS)))
     return seen
+
+
+async def test_a_collection_does_not_come_between_the_start_of_a_call_and_its_bytes() -> None:
+    with _endpoint_that_hangs_up() as (address, _):
+        was_collecting: list[bool] = []
+        async with open_chat_client(LlmOptions(base_url=f"{address}/v1")) as client:
+            with pytest.raises(EngineUnavailable):
+                await client.complete(
+                    client.prepare(write_prompt(TASKS, 12_000)), lambda: was_collecting.append(gc.isenabled())
+                )
+
+    assert was_collecting == [False]
+    assert gc.isenabled()
 
 
 @contextlib.contextmanager
