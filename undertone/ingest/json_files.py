@@ -6,12 +6,11 @@ from json import JSONDecodeError
 from typing import Any
 
 from undertone.ingest.entries import DECODER, MAX_ENTRY_BYTES, Entry, Found, NotJson, Unreadable, json_problem, parse
-from undertone.ingest.opening import CONVERT, DAMAGED_GZIP, InputFile, Stream, read_what_is_whole
+from undertone.ingest.opening import CONVERT, DAMAGED, DAMAGED_GZIP, InputFile, Stream, read_what_is_whole
 
 _CHUNK_CHARACTERS = 1024 * 1024
 _NOT_AN_OBJECT = "is not a JSON object"
 _TOO_LONG = f"is longer than {MAX_ENTRY_BYTES // (1024 * 1024)} MiB"
-_DAMAGED = "the gzip data is damaged from here on; what follows cannot be read"
 _MORE_FOLLOWS = (
     "more follows where the JSON document ends, and is not read; put all conversations into one array, or one a line "
     "(--format jsonl)"
@@ -53,7 +52,7 @@ class JsonLines:
                         yield number, _TOO_LONG
                         continue
                 except DAMAGED_GZIP:
-                    yield number, _DAMAGED
+                    yield number, DAMAGED
                     return
                 yield number, line
 
@@ -120,7 +119,7 @@ class _Text:
         if self.is_complete:
             return False
         piece, is_damaged = read_what_is_whole(self._stream, max(_CHUNK_CHARACTERS, len(self.text) - self.at))
-        self.problem = _DAMAGED if is_damaged else None
+        self.problem = DAMAGED if is_damaged else None
         self.is_complete = is_damaged or not piece
         self._undecoded += piece
         # What is not UTF-8 stays visible as lone surrogates, so that only its own conversation is refused.

@@ -38,6 +38,7 @@ Stream = io.BufferedReader | gzip.GzipFile
 
 DAMAGED_GZIP = (gzip.BadGzipFile, EOFError, zlib.error)
 """What reading a damaged gzip file raises."""
+DAMAGED = "the gzip data is damaged from here on; what follows cannot be read"
 
 
 _read_into = io.FileIO.readinto

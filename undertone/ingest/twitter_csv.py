@@ -12,7 +12,7 @@ from pathlib import Path
 from undertone.errors import CommandError, UsageProblem
 from undertone.ingest.csv_rows import CsvRows
 from undertone.ingest.entries import Entry, Found, Unreadable
-from undertone.ingest.opening import DAMAGED_GZIP, InputFile
+from undertone.ingest.opening import DAMAGED, DAMAGED_GZIP, InputFile
 from undertone.ingest.threads import StoredTweet, ThreadStore
 from undertone.ingest.tweets import BadRow, Columns, Tweet
 
@@ -114,7 +114,7 @@ class TwitterCsv:
                 except BadRow as error:
                     store.reject(rows.line, error.field, error.problem)
                 except DAMAGED_GZIP:
-                    store.reject(rows.line, "", "the gzip data is damaged from here on; what follows cannot be read")
+                    store.reject(rows.line, "", DAMAGED)
                     return
 
     def _refuse_full_disk(self) -> None:
