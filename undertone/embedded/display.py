@@ -1,7 +1,7 @@
 """How the stack looks to a person: where everything is, and how it is."""
 
 from collections.abc import Iterator
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 
 from rich.console import Console
 from rich.padding import Padding
@@ -164,10 +164,10 @@ def _held(status: StackStatus) -> Iterator[Text]:
 
 
 def _until(end: str | None) -> str:
-    """The first whole minute at which it is over; nothing where the end is not known."""
+    """The first whole minute at which it is over, local time; nothing where the end is not known."""
     if end is None:
         return ""
-    return f" until {datetime.fromisoformat(end).astimezone(UTC) + timedelta(seconds=59):%H:%M} UTC"
+    return f" until {datetime.fromisoformat(end).astimezone() + timedelta(seconds=59):%H:%M %Z}"
 
 
 def _fact(name: str, value: str) -> Text:

@@ -2,6 +2,7 @@
 
 import io
 
+import pytest
 from rich.console import Console
 
 from undertone.embedded.display import show_status
@@ -103,16 +104,17 @@ def test_a_hold_of_both_lanes_is_told_once() -> None:
     assert text.count("a pause") == 1
 
 
-def test_a_hold_says_when_it_ends() -> None:
+@pytest.mark.usefixtures("tokyo")
+def test_a_hold_says_when_it_ends_in_local_time() -> None:
     lanes = ("live", "replay")
     end = "2026-03-02T14:04:20+00:00"
     holds, until = dict.fromkeys(lanes, "a pause"), dict.fromkeys(lanes, end)
     both = shown(StackStatus(running=True, healthy=True, home="h", holds=holds, held_until=until))
-    assert "held           both lanes until 14:05 UTC: a pause; end it with `undertone release`\n" in both
+    assert "held           both lanes until 23:05 JST: a pause; end it with `undertone release`\n" in both
     until["live"] = "2026-03-02T16:05:00+01:00"
     each = shown(StackStatus(running=True, healthy=True, home="h", holds=holds, held_until=until))
-    assert "held           live lane until 15:05 UTC: a pause; end it with `undertone release --lane live`\n" in each
-    assert "held           replay lane until 14:05 UTC: a pause; end it" in each
+    assert "held           live lane until 00:05 JST: a pause; end it with `undertone release --lane live`\n" in each
+    assert "held           replay lane until 23:05 JST: a pause; end it" in each
 
 
 def test_a_lane_that_stands_at_a_record_is_not_said_to_go_on_by_itself() -> None:
