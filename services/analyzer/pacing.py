@@ -11,7 +11,9 @@ partitions is in nobody's way and may use slots of the last two seconds. Should 
 stays, and one instance alone still never exceeds the limit: its own calls keep their distance by the monotonic clock.
 What counts is when a call's bytes went out, which may be later than it was started: a connection had to be opened, or
 the event loop was busy. Measured: one call each 100 ms put up to 12 arrivals into a sliding second, 5 % slower none.
-The limit itself may fall and rise again (`adaptive_limit`).
+The limit itself may fall and rise again (`adaptive_limit`). The slots stay where they are then, and some are left out
+by a rule that is the same everywhere: were their length changed, those of instances that differ by a thousandth would
+fall together by chance, and meet a limit that the fleet is well below.
 """
 
 import math
@@ -23,6 +25,9 @@ from services.analyzer.adaptive_limit import LEAST_PART, AdaptiveLimit
 _LATEST_USE_ALONE_SECONDS = 2.0
 _FOR_THE_NETWORK = 0.75
 """Of what is free in a second: by so much a call may overtake those before it on its way, and the limit still holds."""
+_LEVELS = 61
+"""So many parts of the slots may be used: few, so that instances are at the same one most of the time; a prime, so that
+what is left out goes round all partitions."""
 HEARTBEAT_SECONDS = 10.0
 """Without a heartbeat for so long the group may have given our partitions away: no call starts."""
 
@@ -69,23 +74,14 @@ class Pacer:
         self._next_by_tokens = -math.inf
         self._limit = AdaptiveLimit(calls_per_second, clocks.monotonic)
         self._recent: list[CallPermit] = []
-        self._limit_calls(calls_per_second)
-
-    def _limit_calls(self, calls_per_second: float) -> None:
-        self._calls_per_second = calls_per_second
-        self._interval = 1 / (self._pace * calls_per_second) if calls_per_second else 0.0
+        self._interval = 0.0
         self._last_slot = -1
-        self._calls_in_a_second = max(1, math.floor(calls_per_second))
+        self._follow_limit()
 
     @property
     def share(self) -> float:
         """This instance's part of the limits, 0 to 1."""
         return len(self._owned) / self._partitions
-
-    @property
-    def slot_seconds(self) -> float:
-        """The length of a slot; 0 without a limit on calls."""
-        return self._interval
 
     def set_share(self, owned: Iterable[int], partitions: int) -> None:
         """These partitions of so many are ours. Called on assignment only."""
@@ -103,13 +99,8 @@ class Pacer:
         self._heartbeat_at = at
 
     def slow_down(self) -> None:
-        """A provider said that it is too much: a fifth less, once a while. Rises again by `answered`."""
+        """A provider said that it is too much: a fifth less, once a while. It rises again with time."""
         self._limit.slow_down()
-        self._follow_limit()
-
-    def answered(self) -> None:
-        """A call was answered: a little more again, up to the configured limit."""
-        self._limit.answered()
         self._follow_limit()
 
     def limit_stated(self, calls_per_second: float | None, tokens_per_minute: float | None) -> None:
@@ -120,12 +111,18 @@ class Pacer:
         self._tokens_per_minute = max(min(tokens, default=0.0), self._configured_tokens * LEAST_PART)
 
     def _follow_limit(self) -> None:
-        if self._limit.calls_per_second != self._calls_per_second:
-            self._limit_calls(self._limit.calls_per_second)
+        limit, agreed = self._limit.calls_per_second, self._limit.agreed
+        interval = 1 / (self._pace * agreed) if agreed else 0.0
+        if interval != self._interval:
+            self._interval, self._last_slot = interval, -1
+        self._calls_per_second = limit
+        self._calls_in_a_second = max(1, math.floor(limit))
+        self._level = max(1, math.floor(_LEVELS * limit / agreed)) if agreed else _LEVELS
 
     @property
     def calls_per_second(self) -> float:
         """The limit of the fleet as it is now; 0 is none."""
+        self._follow_limit()
         return self._calls_per_second
 
     @property
@@ -138,6 +135,7 @@ class Pacer:
         now = self._clocks.monotonic()
         if not self._is_open(now):
             return None
+        self._follow_limit()
         waits = [self._next_by_tokens - now, 0.0]
         if self._calls_per_second:
             waits += [self._until_slot(self._clocks.wall()), self._until_distance(now)]
@@ -162,9 +160,10 @@ class Pacer:
         now, wall = self._clocks.monotonic(), self._clocks.wall()
         if not self._is_open(now):
             return None
+        self._follow_limit()
         if not self._calls_per_second:
             return 0.0
-        farthest = self._interval * self._partitions
+        farthest = self._interval * self._farthest
         if not wall - self._latest_use <= permit.usable_at <= wall + farthest:
             self._give_slot(permit)
         wait = max(permit.usable_at - wall, self._until_distance(now, but=permit))
@@ -176,6 +175,17 @@ class Pacer:
     def sent(self, permit: CallPermit) -> None:
         """The call's first bytes have just gone out."""
         permit.counts_at = self._clocks.monotonic()
+        if self._calls_per_second and not self._is_alone:
+            self._make_room_after(permit)
+
+    def _make_room_after(self, late: CallPermit) -> None:
+        """What leaves much too late comes near to the calls of others, who do not know: then our next slot is not used.
+
+        Unless it comes more than a second later, in nobody's way.
+        """
+        wall = self._clocks.wall()
+        if wall - late.usable_at > 2 * self._slack and self._until_slot(wall) < 1:
+            self._last_slot = self._next_slot(wall)
 
     def _is_open(self, now: float) -> bool:
         return bool(self._owned) and now - self._heartbeat_at <= HEARTBEAT_SECONDS
@@ -209,20 +219,34 @@ class Pacer:
         return (1 - _FOR_THE_NETWORK) * self._free
 
     @property
+    def _is_alone(self) -> bool:
+        return len(self._owned) == self._partitions
+
+    @property
+    def _farthest(self) -> int:
+        """How many slots ahead the next of ours may be, unless the wall clock went back."""
+        return self._partitions if self._level == _LEVELS else self._partitions * _LEVELS
+
+    @property
     def _latest_use(self) -> float:
         """How long after its beginning a slot may be used, in seconds. What began before it was ours is another's."""
-        latest = _LATEST_USE_ALONE_SECONDS if len(self._owned) == self._partitions else self._slack
+        latest = _LATEST_USE_ALONE_SECONDS if self._is_alone else self._slack
         return min(latest, self._clocks.monotonic() - self._assigned_at)
 
     def _next_slot(self, wall: float) -> int:
         """The first slot of ours that may be used now or later and was not used."""
+        owned = self._owned  # another thread may take it away
         earliest = math.ceil((wall - self._latest_use) / self._interval)
-        if self._last_slot > earliest + self._calls_in_a_second + self._partitions:
+        if self._last_slot > earliest + self._calls_in_a_second + self._farthest:
             self._last_slot = -1  # the wall clock went back; our own distance still holds
         slot = max(earliest, self._last_slot + 1)
-        while self._owner(slot) not in self._owned:
+        while owned and (self._owner(slot) not in owned or self._is_left_out(slot)):
             slot += 1
         return slot
+
+    def _is_left_out(self, slot: int) -> bool:
+        """Whether a limit that was met leaves it out: evenly, and the same ones at every instance."""
+        return slot * self._level % _LEVELS >= self._level
 
     def _owner(self, slot: int) -> int:
         """The partition whose slot this is: a stride without a common divisor deals the cycle evenly."""

@@ -129,8 +129,6 @@ class Permissions:
             self._count_calls(-1)
             if usage is None or not end.is_sent:
                 terms.breaker.abandoned(given.circuit)
-            elif used:
-                terms.permits.answered()
             if is_probe:
                 self._probing.ended(is_answered=end.is_answered)
             self._on_end()

@@ -12,7 +12,6 @@ class Unpaced:
     """
 
     share = 1.0
-    slot_seconds = 0.0
 
     def __init__(self, most_at_once: int) -> None:
         self._most = most_at_once
@@ -29,9 +28,6 @@ class Unpaced:
 
     def slow_down(self) -> None:
         """Of no interest: nobody limits this engine."""
-
-    def answered(self) -> None:
-        """Of no interest."""
 
     def note_heartbeat(self, at: float) -> None:
         """Of no interest: a call of this engine costs nothing."""

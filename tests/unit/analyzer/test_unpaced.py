@@ -9,7 +9,6 @@ def test_an_engine_that_spends_nothing_is_bounded_by_batches_at_once() -> None:
     permits.set_share((), 12)
     permits.note_heartbeat(0)
     permits.slow_down()
-    permits.answered()
     permits.limit_stated(1, 1)
     assert permits.take()
     permits.charge(5)
