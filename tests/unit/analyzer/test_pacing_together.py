@@ -22,7 +22,7 @@ def a_fleet(clock: FakeClock, instances: int, calls_per_second: float = 10) -> l
     return pacers
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=15, deadline=None)
 @given(ages=st.lists(st.floats(0, 60), min_size=2, max_size=4), start=st.floats(0, 1e6))
 def test_instances_of_different_lowered_limits_never_exceed_the_configured_one(ages: list[float], start: float) -> None:
     clock = FakeClock(now=start)
@@ -96,11 +96,11 @@ def _calls_to_a_provider(
             refused, held_until = refused + 1, clock.now + HOLD_SECONDS
             for each in pacers:
                 each.slow_down()
-        clock.advance(TICK * 2)
+        clock.advance(TICK * 4)
     return times, refused
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=15, deadline=None)
 @given(
     instances=st.sampled_from([2, 3, 4]),
     lags=st.lists(st.floats(0.05, 0.6), min_size=1, max_size=8),
