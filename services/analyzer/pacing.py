@@ -117,7 +117,7 @@ class Pacer:
             self._interval, self._last_slot = interval, -1
         self._calls_per_second = limit
         self._calls_in_a_second = max(1, math.floor(limit))
-        self._level = max(1, math.floor(_LEVELS * limit / agreed)) if agreed else _LEVELS
+        self._level = max(1, math.floor(_LEVELS * (limit / agreed))) if agreed else _LEVELS
 
     @property
     def calls_per_second(self) -> float:

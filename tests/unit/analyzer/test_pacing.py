@@ -106,6 +106,23 @@ def test_a_permit_is_of_no_use_after_a_rebalance_began() -> None:
     assert pacer.start(permit) is None
 
 
+@pytest.mark.parametrize("limit", [1.3, 2.1, 4.7, 9.9, 10])
+def test_every_slot_of_a_limit_that_was_not_met_may_be_used(limit: float) -> None:
+    clock = FakeClock()
+    pacers = [a_pacer(clock, limit), a_pacer(clock, limit)]
+    for owner, pacer in enumerate(pacers):
+        pacer.set_share(range(owner, 12, 2), 12)
+    slot = 1 / (0.95 * limit)
+    clock.advance((math.ceil(clock.wall() / slot) + 24) * slot - clock.wall() + 0.001)
+    calls = 0
+    for _ in range(150):
+        for pacer in pacers:
+            pacer.note_heartbeat(clock.now)
+            calls += pacer.take() is not None
+        clock.advance(slot)
+    assert calls == 150
+
+
 def test_each_instance_gets_its_share_of_the_limit() -> None:
     clock = FakeClock()
     small, large = a_pacer(clock), a_pacer(clock)
