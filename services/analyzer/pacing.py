@@ -75,6 +75,7 @@ class Pacer:
         self._limit = AdaptiveLimit(calls_per_second, clocks.monotonic)
         self._recent: list[CallPermit] = []
         self._interval = 0.0
+        """The length of a slot, in seconds; 0 without a limit on calls."""
         self._last_slot = -1
         self._follow_limit()
 
@@ -101,29 +102,26 @@ class Pacer:
     def slow_down(self) -> None:
         """A provider said that it is too much: a fifth less, once a while. It rises again with time."""
         self._limit.slow_down()
-        self._follow_limit()
 
     def limit_stated(self, calls_per_second: float | None, tokens_per_minute: float | None) -> None:
         """The provider states its limits; None where it does not. They only lower ours, to a tenth at the least."""
         self._limit.state(calls_per_second)
-        self._follow_limit()
         tokens = [limit for limit in (self._configured_tokens, tokens_per_minute) if limit]
         self._tokens_per_minute = max(min(tokens, default=0.0), self._configured_tokens * LEAST_PART)
 
     def _follow_limit(self) -> None:
+        """It moves with time, so this comes before each look at the slots."""
         limit, agreed = self._limit.calls_per_second, self._limit.agreed
         interval = 1 / (self._pace * agreed) if agreed else 0.0
         if interval != self._interval:
             self._interval, self._last_slot = interval, -1
-        self._calls_per_second = limit
         self._calls_in_a_second = max(1, math.floor(limit))
         self._level = max(1, math.floor(_LEVELS * (limit / agreed))) if agreed else _LEVELS
 
     @property
     def calls_per_second(self) -> float:
         """The limit of the fleet as it is now; 0 is none."""
-        self._follow_limit()
-        return self._calls_per_second
+        return self._limit.calls_per_second
 
     @property
     def tokens_per_minute(self) -> float:
@@ -137,7 +135,7 @@ class Pacer:
             return None
         self._follow_limit()
         waits = [self._next_by_tokens - now, 0.0]
-        if self._calls_per_second:
+        if self._interval:
             waits += [self._until_slot(self._clocks.wall()), self._until_distance(now)]
         return max(waits)
 
@@ -147,7 +145,7 @@ class Pacer:
             return None
         now = self._clocks.monotonic()
         permit = CallPermit(self._clocks.wall(), now)
-        if self._calls_per_second:
+        if self._interval:
             self._give_slot(permit)
             self._count(permit, now)
         return permit
@@ -161,7 +159,7 @@ class Pacer:
         if not self._is_open(now):
             return None
         self._follow_limit()
-        if not self._calls_per_second:
+        if not self._interval:
             return 0.0
         farthest = self._interval * self._farthest
         if not wall - self._latest_use <= permit.usable_at <= wall + farthest:
@@ -175,7 +173,7 @@ class Pacer:
     def sent(self, permit: CallPermit) -> None:
         """The call's first bytes have just gone out."""
         permit.counts_at = self._clocks.monotonic()
-        if self._calls_per_second and not self._is_alone:
+        if self._interval and not self._is_alone:
             self._make_room_after(permit)
 
     def _make_room_after(self, late: CallPermit) -> None:
