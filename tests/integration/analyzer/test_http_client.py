@@ -3,47 +3,24 @@
 import asyncio
 import socket
 import struct
-import threading
-from collections.abc import Iterator
 
 import httpx
-import pytest
-from uvloop import new_event_loop
 
 from services.analyzer.http_client import HttpClient
+from tests.endpoints import endpoint_that, on_the_services_loop
 
 TRIES = 300
 RESET = struct.pack("ii", 1, 0)
 """SO_LINGER on, for no time: closing resets the connection."""
 
 
-@pytest.fixture
-def resetting_port() -> Iterator[int]:
-    """Of a server that accepts each connection and resets it at once."""
-    with socket.create_server(("127.0.0.1", 0), backlog=100) as server:
-        accepting = threading.Thread(target=_reset_all, args=(server,))
-        accepting.start()
-        yield server.getsockname()[1]
-        server.shutdown(socket.SHUT_RDWR)
-        accepting.join()
+async def test_a_connection_that_is_reset_as_soon_as_it_is_made_is_an_http_error() -> None:
+    def reset(connection: socket.socket) -> None:
+        connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, RESET)
 
+    with endpoint_that(reset) as port:
+        answers = await on_the_services_loop(_answers_of(f"http://127.0.0.1:{port}/"))
 
-def _reset_all(server: socket.socket) -> None:
-    while True:
-        try:
-            connection, _ = server.accept()
-        except OSError:
-            return
-        with connection:
-            connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, RESET)
-
-
-async def test_a_connection_that_is_reset_as_soon_as_it_is_made_is_an_http_error(resetting_port: int) -> None:
-    def on_the_services_loop() -> list[object]:
-        with asyncio.Runner(loop_factory=new_event_loop) as runner:
-            return runner.run(_answers_of(f"http://127.0.0.1:{resetting_port}/"))
-
-    answers = await asyncio.to_thread(on_the_services_loop)
     assert len(answers) == TRIES
     assert [answer for answer in answers if not isinstance(answer, httpx.TransportError)] == []
 

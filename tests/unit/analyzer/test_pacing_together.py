@@ -14,8 +14,8 @@ HOLD_SECONDS = 1.0
 SECONDS = 200
 
 
-def a_fleet(clock: FakeClock, instances: int, calls_per_second: float = 10) -> list[Pacer]:
-    pacers = [a_pacer(clock, calls_per_second) for _ in range(instances)]
+def a_fleet(clock: FakeClock, instances: int) -> list[Pacer]:
+    pacers = [a_pacer(clock) for _ in range(instances)]
     for number, pacer in enumerate(pacers):
         pacer.set_share(range(number, 12, instances), 12)
     clock.advance(3)
